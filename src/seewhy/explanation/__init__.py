@@ -1,0 +1,26 @@
+"""What is the answer? Data and maths only: nothing here draws, writes or runs a network."""
+
+from seewhy.explanation.answer import Answer
+from seewhy.explanation.answers import Answers
+from seewhy.explanation.attribution_map import AttributionMap
+from seewhy.explanation.capabilities import CAPABILITIES
+from seewhy.explanation.contrast import Contrast, contrast_of
+from seewhy.explanation.evidence import ConceptEvidence, Elsewhere, Meta, Prediction
+from seewhy.explanation.explanation import Explanation, Totals
+from seewhy.explanation.schema import from_dict
+
+__all__ = [
+    "CAPABILITIES",
+    "Answer",
+    "Answers",
+    "AttributionMap",
+    "ConceptEvidence",
+    "Contrast",
+    "Elsewhere",
+    "Explanation",
+    "Meta",
+    "Prediction",
+    "Totals",
+    "contrast_of",
+    "from_dict",
+]

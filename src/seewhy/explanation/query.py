@@ -1,0 +1,105 @@
+"""Region mathematics: what a map says inside a region, and where a map is, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from seewhy.errors import InputError, message
+from seewhy.images.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class RegionScore:
+    """What one map says about one region.
+
+    `mean` is the area-weighted mean inside, `total` the area-weighted sum (inside + outside = whole map), and
+    `positive_share` the part of the map's positive mass that lies inside, 0 to 1 (NaN-free: 0 for none).
+    """
+
+    mean: float
+    total: float
+    positive_share: float
+
+
+def region_means(
+    maps_mhw: Float[np.ndarray, "m h w"], weights_hw: Float[np.ndarray, "h w"]
+) -> Float[np.ndarray, " m"]:
+    """Average each map inside a region.
+
+    a[m] = sum_u weights[u] maps[m, u] / sum_u weights[u]                                              (1)
+
+    Source: Benou and Riklin-Raviv, CVPR 2025 (arXiv 2502.20134), region queries; weighting by area is ours.
+
+    Raises
+    ------
+    InputError
+        If the region covers no cell, or the grids differ.
+    """
+    total = float(weights_hw.sum())
+    if total <= 0 or maps_mhw.shape[1:] != weights_hw.shape:
+        raise InputError(
+            message(
+                f"Region weights of shape {weights_hw.shape} sum to {total:.3g}; "
+                f"maps are {maps_mhw.shape[1:]}.",
+                "The region covers some cell, on the same grid.",
+                "Choose a region on the picture.",
+            )
+        )
+    means: np.ndarray = np.einsum("mhw,hw->m", maps_mhw.astype(np.float64), weights_hw) / total
+    return means
+
+
+def region_score(map_hw: Float[np.ndarray, "h w"], weights_hw: Float[np.ndarray, "h w"]) -> RegionScore:
+    """Mean, sum and share of positive mass of one map inside a region."""
+    mean = float(region_means(map_hw[None], weights_hw)[0])
+    positive = np.maximum(map_hw.astype(np.float64), 0)
+    mass = float(positive.sum())
+    inside = float((positive * weights_hw).sum())
+    total = float((map_hw.astype(np.float64) * weights_hw).sum())
+    return RegionScore(mean, total, inside / mass if mass > 0 else 0.0)
+
+
+def where_in_words(map_hw: Float[np.ndarray, "h w"], geometry: Geometry, threshold: float = 0.5) -> str:
+    """Where a map is strong, in words, such as 'upper left, 7 % of the image'.
+
+    Cells above `threshold` times the map's maximum count; a map without a positive value is 'nowhere', one
+    that is strong on more than 60 % of what the model saw is 'everywhere'.
+    """
+    centre, coverage = centre_and_coverage(map_hw, geometry, threshold)
+    if centre is None:
+        return "nowhere"
+    share = f"{100 * coverage:.0f} % of the image" if coverage >= 0.01 else "under 1 % of the image"
+    if coverage > 0.6:
+        return f"everywhere, {share}"
+    x, y = centre
+    vertical = "upper" if y < 1 / 3 else "lower" if y > 2 / 3 else ""
+    horizontal = "left" if x < 1 / 3 else "right" if x > 2 / 3 else ""
+    return f"{' '.join(part for part in (vertical, horizontal) if part) or 'centre'}, {share}"
+
+
+def centre_and_coverage(
+    map_hw: Float[np.ndarray, "h w"], geometry: Geometry, threshold: float = 0.5
+) -> tuple[tuple[float, float] | None, float]:
+    """Centre of mass (x, y) of the strong cells as shares of the picture, and the share of it they cover.
+
+    Coverage is of the whole original picture, so an uncropped border that the model never saw counts as not
+    covered. The centre is None if no cell is positive.
+    """
+    peak = float(map_hw.max())
+    if peak <= 0:
+        return None, 0.0
+    # A picture of at most 64x64 samples is enough for words and keeps many rows cheap.
+    height, width = (min(64, extent) for extent in geometry.original)
+    placed = geometry.place(map_hw, (height, width))
+    strong = np.where(np.isnan(placed), 0.0, placed)
+    strong = np.where(strong >= threshold * peak, strong, 0.0).astype(np.float64)
+    mass = float(strong.sum())
+    if mass <= 0:
+        # Interpolation can flatten a peak that lies outside the picture's own pixels.
+        return None, 0.0
+    x = float((strong.sum(0) * (np.arange(width) + 0.5)).sum() / mass / width)
+    y = float((strong.sum(1) * (np.arange(height) + 0.5)).sum() / mass / height)
+    return (x, y), float((strong > 0).mean())

@@ -1,0 +1,1 @@
+"""What is the picture? Reading, geometry, regions and the model's own preprocessing."""
