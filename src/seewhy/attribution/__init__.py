@@ -1,0 +1,1 @@
+"""Where, without concepts: attribution methods over any backbone."""

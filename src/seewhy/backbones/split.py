@@ -1,0 +1,218 @@
+"""A point of a network from which the rest can be replayed on changed features.
+
+Two realisations. "graph": the network's graph is cut, and only the tail runs. "replacement": the whole network
+runs and the layer's output is replaced on the way; exact for any network, but nothing is saved. Either is
+accepted only if replaying unchanged features reproduces the logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seewhy.backbones import tree
+from seewhy.backbones.graph import CannotCut, GraphCut, cut_graph
+from seewhy.backbones.layers import FeatureLayer, Probe
+from seewhy.backbones.taps import tapped
+from seewhy.errors import NotSupported, message
+
+REPLAY_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Way:
+    """A tensor that reaches the tail without passing through the features; `key` tells `Rest.put` which."""
+
+    name: str
+    key: tuple[Any, ...]
+    value: Tensor
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What the tail needs besides the features, for `n` pictures.
+
+    `output` is the layer's whole output (its feature tensor is ignored), `prefix` its class and register
+    tokens, `live` the other values that cross a graph cut, `images` the network's input for a replacement.
+    """
+
+    n: int
+    output: Any
+    prefix: Float[Tensor, "b p c"] | None = None
+    live: tuple[Any, ...] = ()
+    images: Float[Tensor, "b c H W"] | None = None
+
+    def take(self, index: Tensor) -> Rest:
+        """Select or repeat pictures."""
+        picked = tree.take(
+            {"output": self.output, "prefix": self.prefix, "live": self.live, "images": self.images},
+            index,
+            self.n,
+        )
+        return Rest(n=len(index), **picked)
+
+    def put(self, way: Way, value: Tensor) -> Rest:
+        """The rest with another value on one way around the features."""
+        match way.key:
+            case ("prefix",):
+                return replace(self, prefix=value)
+            case ("images",):
+                return replace(self, images=value)
+            case ("live", int(i)):
+                return replace(self, live=(*self.live[:i], value, *self.live[i + 1 :]))
+            case ("output", path):
+                output = tree.map_leaves(self.output, lambda at, leaf: value if at == path else leaf)
+                return replace(self, output=output)
+        raise AssertionError(f"unknown way {way.key}")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Features of some pictures, channel first, and the rest of what the tail needs."""
+
+    features: Float[Tensor, "b c h w"]
+    rest: Rest
+
+    def take(self, index: Tensor) -> Cut:
+        """Select or repeat pictures."""
+        return Cut(self.features[index.to(self.features.device)], self.rest.take(index))
+
+
+class Split:
+    """Run a network up to a layer (`cut`) and from there on (`tail`).
+
+    Parameters
+    ----------
+    module, layer, logits
+        The network, where to cut it, and how to read its output.
+    sealed
+        Whether everything passes through the layer's output. If not, a replacement leaves a way around it.
+    """
+
+    def __init__(
+        self, module: nn.Module, layer: FeatureLayer, logits: Callable[[Any], Tensor], *, sealed: bool
+    ) -> None:
+        self.module, self.layer, self._logits = module, layer, logits
+        self.sealed = sealed
+        self.realisation = "replacement"
+        self.why_replacement = ""
+        self._graph: GraphCut | None = None
+        self._submodule = module.get_submodule(layer.name)
+
+    @classmethod
+    def at(cls, probe: Probe, layer: FeatureLayer, *, sealed: bool) -> Split:
+        """The cheapest realisation that replays exactly; see the module's docstring.
+
+        Raises
+        ------
+        NotSupported
+            If neither reproduces the logits.
+        """
+        split = cls(probe.module, layer, probe.logits, sealed=sealed)
+        try:
+            split._graph = cut_graph(probe.module, layer.name)
+            split.realisation = "graph"
+            error = split.replay_error(probe.inputs)
+            if error <= REPLAY_TOLERANCE:
+                return split
+            split.why_replacement = f"the cut graph misses the logits by {error:.2g}"
+        except CannotCut as reason:
+            split.why_replacement = str(reason)
+        except (RuntimeError, TypeError, ValueError, IndexError) as reason:
+            # A graph with the batch size baked in fails when it is replayed with another number of pictures.
+            split.why_replacement = f"the cut graph does not run ({type(reason).__name__})"
+        split._graph, split.realisation = None, "replacement"
+        error = split.replay_error(probe.inputs)
+        if error > REPLAY_TOLERANCE:
+            raise NotSupported(
+                message(
+                    f"Replaying {type(probe.module).__name__} from {layer.name!r} changes its logits by "
+                    f"{error:.2g} (relative).",
+                    f"A split reproduces them to {REPLAY_TOLERANCE:g}.",
+                    "The network is not deterministic or keeps state between calls; choose another layer=.",
+                )
+            )
+        return split
+
+    def cut(self, images: Float[Tensor, "b c H W"]) -> Cut:
+        """Features and rest of some pictures, outside any graph."""
+        with torch.no_grad():
+            if self._graph is not None:
+                output, live = self._graph.head.forward(images)
+                output, live, seen = tree.detached(output), tree.detached(live), None
+            else:
+                output, live, seen = self._record(images), (), images
+            features, prefix = self.layer.read(output)
+        return Cut(features, Rest(len(images), output, prefix, live, seen))
+
+    def tail(self, features: Float[Tensor, "b c h w"], rest: Rest) -> Float[Tensor, "b k"]:
+        """Logits from (changed) features; differentiable in them and in the rest."""
+        # Cloned, because an in-place operation that follows may not touch the caller's features or a leaf.
+        output = self.layer.write(rest.output, features.clone(), rest.prefix)
+        if self._graph is not None:
+            return self._logits(self._graph.tail.forward(output, *rest.live))
+        assert rest.images is not None
+
+        def put(_: str, call: int, __: Any, ___: Any) -> Any:
+            return output if call == self.layer.call else None
+
+        with tapped({self.layer.name: self._submodule}, put):
+            return self._logits(self.module(rest.images))
+
+    def replay_error(self, images: Float[Tensor, "b c H W"]) -> float:
+        """Largest |difference| between replayed and plain logits, relative to max(1, |logits|).
+
+        Replayed with the pictures as they are and in another number and order, so that a graph in which the
+        number of pictures is baked in does not pass.
+        """
+        index = torch.arange(len(images)).flip(0).repeat(2)[: len(images) + 1]
+        with torch.no_grad():
+            plain = self._logits(self.module(images))
+            cut = self.cut(images)
+            straight = self.tail(cut.features, cut.rest) - plain
+            again = cut.take(index)
+            reordered = self.tail(again.features, again.rest) - plain[index.to(plain.device)]
+        worst = max(float(straight.abs().max()), float(reordered.abs().max()))
+        return worst / max(1.0, float(plain.abs().max()))
+
+    def ways_around(self, cut: Cut) -> list[Way]:
+        """What carries the picture to the tail besides the features."""
+        rest, name = cut.rest, self.layer.name
+        ways = []
+        if rest.prefix is not None:
+            tokens = "class token" if self.layer.prefix == 1 else "class and register tokens"
+            ways.append(Way(f"already in the {tokens}", ("prefix",), rest.prefix))
+        for path, leaf in tree.leaves(rest.output):
+            if path != self.layer.path and tree.is_image_batch(leaf, rest.n):
+                ways.append(Way(f"in another output of {name}", ("output", path), leaf))
+        for i, value in enumerate(rest.live):
+            if isinstance(value, Tensor) and tree.is_image_batch(value, rest.n):
+                assert self._graph is not None
+                ways.append(Way(f"skipped around {name} ({self._graph.live[i]})", ("live", i), value))
+        if rest.images is not None and not self.sealed:
+            ways.append(Way(f"took a way around {name}", ("images",), rest.images))
+        return ways
+
+    def _record(self, images: Tensor) -> Any:
+        outputs: list[Any] = []
+
+        def keep(_: str, call: int, __: Any, output: Any) -> None:
+            if call == self.layer.call:
+                outputs.append(tree.detached(output))
+
+        with tapped({self.layer.name: self._submodule}, keep):
+            self.module(images)
+        if not outputs:
+            raise NotSupported(
+                message(
+                    f"{self.layer.name!r} was not called for this input.",
+                    "The layer must run for every picture.",
+                    "Choose another layer=.",
+                )
+            )
+        return outputs[0]
