@@ -1,0 +1,1 @@
+"""How much does a part of the features count? Shares of the logit, from a split on."""

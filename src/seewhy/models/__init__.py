@@ -1,0 +1,1 @@
+"""Whole models, a page each."""
