@@ -90,5 +90,8 @@ class Answer:
         reason = self.can(operation)
         if reason:
             raise NotSupported(
-                message(f"This {type(self).__name__} cannot {operation}.", reason[0].upper() + reason[1:])
+                message(
+                    f"This {type(self).__name__} does not support {operation!r}.",
+                    reason[0].upper() + reason[1:],
+                )
             )

@@ -16,6 +16,10 @@ def _needs_shares(answer: Any) -> str | None:
     return None
 
 
+def _needs_account(answer: Any) -> str | None:
+    return None if hasattr(answer, "concepts") else "an attribution map has no rows; use model.explain."
+
+
 def _needs_concepts(answer: Any) -> str | None:
     if not hasattr(answer, "concepts"):
         return "an attribution map has no concepts; use model.explain."
@@ -38,7 +42,7 @@ def _needs_rerun(answer: Any) -> str | None:
 
 CAPABILITIES: dict[str, tuple[str, tuple[Reason, ...]]] = {
     "where": ("the map of the target, on the grid and on the picture", (_needs_cells,)),
-    "totals": ("rows that add up to the logit", (_needs_concepts, _needs_shares)),
+    "totals": ("rows that add up to the logit", (_needs_account, _needs_shares)),
     "query": ("what is in a point, box or mask", ()),
     "contrast": ("why A and not B", (_needs_concepts, _needs_rerun)),
     "masks": ("concepts as masks on the picture", (_needs_concepts,)),

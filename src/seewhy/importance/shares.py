@@ -1,5 +1,5 @@
 """Shares of the logit by channel and by cell, which add up: gradient x input on an affine tail, else
-integrated gradients with the steps raised until the sum holds.
+integrated gradients with points added to the path until the sum holds.
 
     share = (A - A') * integral_0^1 d tail / d A (A' + t (A - A')) dt                                  (1)
     tail(A) = tail(A') + sum of shares                                                                 (2)
@@ -9,7 +9,9 @@ straight line from a baseline A'. On an affine tail the gradient is constant, th
 step is exact; tail(0) is then the head's bias. Otherwise the baseline is what a blank picture gives.
 
 Sundararajan et al., ICML 2017 (arXiv 1703.01365), eq. 1 and proposition 1, applied from the split on; the
-joint path over what bypasses the features, the affine test and the stopping rule are ours.
+joint path over what bypasses the features, the affine test and the adaptive quadrature are ours. A ReLU makes
+the integrand jump, and a fixed rule then converges like one over its points; halving just those pieces of the
+path on which (2) fails converges like two to the minus the halvings.
 """
 
 from __future__ import annotations
@@ -21,10 +23,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seewhy.backbones.split import Cut, Split, Way
+from seewhy.backbones.split import Cut, Split
 from seewhy.explanation.explanation import TOLERANCE
 
-FIRST_STEPS, MAX_STEPS = 8, 512
+NODES = 8
+"""Gauss-Legendre points on a piece of the path."""
+
+MAX_POINTS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +37,15 @@ class Shares:
     """The parts of one logit.
 
     `by_place` sums over cells to a channel's share and over channels to a cell's share. `gap` is what (2)
-    lacks; `adds_up` says whether that is within the tolerance of an explanation's accounts. `passes` counts
-    the points of the path at which the tail ran forward and backward, over all doublings.
+    lacks; `adds_up` says whether that is within the tolerance of an explanation's accounts. `points` counts
+    where on the path the tail ran forward and backward.
     """
 
     by_place: Float[np.ndarray, "c h w"]
     elsewhere: tuple[tuple[str, float], ...]
     bias: float
     logit: float
-    steps: int
-    passes: int
+    points: int
     gap: float
     adds_up: bool
 
@@ -100,35 +104,26 @@ def shares_of(split: Split, cut: Cut, row: int, baseline: Cut | None, *, batch_s
 
     Notes
     -----
-    One forward and one backward pass of the tail per step; steps are doubled from 8 up to 512.
+    One forward and one backward pass of the tail per point: 1 on an affine tail, else 8 to 1024.
     """
     assert cut.rest.n == 1, "shares are made for one picture at a time"
-    ways = split.ways_around(cut)
-    ends = [cut.features, *(way.value for way in ways)]
-    if baseline is None:
-        starts = [torch.zeros_like(end) for end in ends]
-    else:
-        starts = [baseline.features, *(way.value for way in split.ways_around(baseline))]
-    logit = _logits(split, cut, ways, ends, row)
-    bias = _logits(split, cut, ways, starts, row)
-    steps = 1 if baseline is None else FIRST_STEPS
-    passes = 0
+    path = _Path(split, cut, row, baseline, batch_size)
+    start, end = path.score(0.0), path.score(1.0)
+    pieces = path.integrate([(0.0, 1.0)], NODES if baseline is not None else 1)
+    points = NODES if baseline is not None else 1
     while True:
-        passes += steps
-        integrated = _integrate(split, cut, ways, starts, ends, row, steps, batch_size)
-        by_place = integrated[0][0].cpu().numpy()
-        elsewhere = tuple(
-            (way.name, float(value.sum())) for way, value in zip(ways, integrated[1:], strict=True)
-        )
-        by_channel = by_place.sum((1, 2))
-        parts = float(by_channel.sum()) + sum(value for _, value in elsewhere)
-        mass = abs(bias) + float(np.abs(by_channel).sum()) + sum(abs(value) for _, value in elsewhere)
-        gap = logit - bias - parts
+        by_place, elsewhere = path.total(pieces)
+        parts = [float(value) for value in by_place.sum((1, 2))] + [value for _, value in elsewhere]
+        gap = end - start - sum(parts)
         # Half of what an explanation allows, so that rounding on the way there cannot break it.
-        adds_up = abs(gap) <= 0.5 * TOLERANCE * mass
-        if adds_up or baseline is None or steps >= MAX_STEPS:
-            return Shares(by_place, elsewhere, bias, logit, steps, passes, gap, adds_up)
-        steps *= 2
+        allowed = 0.5 * TOLERANCE * (abs(start) + sum(abs(part) for part in parts))
+        bad = [piece for piece in pieces if abs(piece.gap) > allowed / (2 * len(pieces))]
+        enough = baseline is None or sum(abs(piece.gap) for piece in pieces) <= allowed
+        if enough or not bad or points + 2 * NODES * len(bad) > MAX_POINTS:
+            return Shares(by_place, elsewhere, start, end, points, gap, abs(gap) <= allowed)
+        halves = [half for piece in bad for half in piece.halves()]
+        pieces = [piece for piece in pieces if piece not in bad] + path.integrate(halves, NODES)
+        points += NODES * len(halves)
 
 
 def remainder_of(split: Split, cut: Cut, reconstruction: Float[Tensor, "b c h w"], row: int) -> float:
@@ -139,50 +134,86 @@ def remainder_of(split: Split, cut: Cut, reconstruction: Float[Tensor, "b c h w"
     return float(whole - named)
 
 
-def _logits(split: Split, cut: Cut, ways: list[Way], values: list[Tensor], row: int) -> float:
-    rest = cut.rest
-    for way, value in zip(ways, values[1:], strict=True):
-        rest = rest.put(way, value)
-    with torch.no_grad():
-        return float(split.tail(values[0], rest)[0, row].double())
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """(1) over [low, high] for the features and each way around them, and what it lacks of the rise."""
+
+    low: float
+    high: float
+    parts: list[Float[Tensor, "1 ..."]]
+    gap: float
+
+    def halves(self) -> list[tuple[float, float]]:
+        middle = (self.low + self.high) / 2
+        return [(self.low, middle), (middle, self.high)]
 
 
-def _integrate(
-    split: Split,
-    cut: Cut,
-    ways: list[Way],
-    starts: list[Tensor],
-    ends: list[Tensor],
-    row: int,
-    steps: int,
-    batch_size: int,
-) -> list[Float[Tensor, "1 ..."]]:
-    """(1) by Gauss-Legendre quadrature, in double precision, for the features and each way around them."""
-    nodes, weights = np.polynomial.legendre.leggauss(steps)
-    times, step_sizes = torch.from_numpy((nodes + 1) / 2), torch.from_numpy(weights / 2)
-    totals = [torch.zeros_like(end, dtype=torch.float64) for end in ends]
-    for first in range(0, steps, batch_size):
-        t, w = times[first : first + batch_size], step_sizes[first : first + batch_size]
-        many = cut.take(torch.zeros(len(t), dtype=torch.long))
-        points = [_between(a, b, t).requires_grad_() for a, b in zip(starts, ends, strict=True)]
-        rest = many.rest
-        for way, point in zip(ways, points[1:], strict=True):
-            rest = rest.put(way, point)
+class _Path:
+    """The straight line from the baseline to one picture, in the features and all ways around them."""
+
+    def __init__(self, split: Split, cut: Cut, row: int, baseline: Cut | None, batch_size: int) -> None:
+        self.split, self.cut, self.row, self.batch_size = split, cut, row, batch_size
+        self.ways = split.ways_around(cut)
+        self.ends = [cut.features, *(way.value for way in self.ways)]
+        if baseline is None:
+            self.starts = [torch.zeros_like(end) for end in self.ends]
+        else:
+            self.starts = [baseline.features, *(way.value for way in split.ways_around(baseline))]
+
+    def score(self, t: float) -> float:
+        """The logit at one point."""
+        with torch.no_grad():
+            return float(self._scores(self._points(torch.tensor([t])), 1)[0].double())
+
+    def integrate(self, spans: list[tuple[float, float]], nodes: int) -> list[_Piece]:
+        """(1) over each span by Gauss-Legendre quadrature, in double precision."""
+        x, w = np.polynomial.legendre.leggauss(nodes)
+        times = torch.tensor([low + (high - low) * (at + 1) / 2 for low, high in spans for at in x])
+        gradients = [torch.zeros(len(spans), *end.shape, dtype=torch.float64) for end in self.ends]
+        for first in range(0, len(times), self.batch_size):
+            t = times[first : first + self.batch_size]
+            for k, found in enumerate(self._gradients(t)):
+                for j, gradient in enumerate(found.double().cpu()):
+                    span, node = divmod(first + j, nodes)
+                    low, high = spans[span]
+                    gradients[k][span] += gradient * (w[node] / 2 * (high - low))
+        pieces = []
+        for i, (low, high) in enumerate(spans):
+            parts = [
+                gradient[i] * (end.double() - start.double()).cpu()
+                for gradient, start, end in zip(gradients, self.starts, self.ends, strict=True)
+            ]
+            rise = self.score(high) - self.score(low)
+            pieces.append(_Piece(low, high, parts, rise - float(sum(part.sum() for part in parts))))
+        return pieces
+
+    def total(self, pieces: list[_Piece]) -> tuple[np.ndarray, tuple[tuple[str, float], ...]]:
+        """Shares by channel and cell, and of each way around, over the whole path."""
+        sums = [torch.stack([piece.parts[k] for piece in pieces]).sum(0) for k in range(len(self.ends))]
+        elsewhere = tuple(
+            (way.name, float(value.sum())) for way, value in zip(self.ways, sums[1:], strict=True)
+        )
+        return sums[0][0].numpy(), elsewhere
+
+    def _gradients(self, t: Float[Tensor, " n"]) -> list[Float[Tensor, "n 1 ..."]]:
+        points = [point.requires_grad_() for point in self._points(t)]
         with torch.enable_grad():
-            score = split.tail(points[0], rest)[:, row].sum()
-            gradients = torch.autograd.grad(score, points, allow_unused=True)
-        for total, gradient in zip(totals, gradients, strict=True):
-            if gradient is not None:
-                groups = gradient.double().reshape(len(t), *total.shape)
-                total += torch.tensordot(w.to(groups), groups, dims=1)
-    return [
-        total * (end.double() - start.double())
-        for total, start, end in zip(totals, starts, ends, strict=True)
-    ]
+            score = self._scores(points, len(t)).sum()
+            found = torch.autograd.grad(score, points, allow_unused=True)
+        return [
+            torch.zeros(len(t), *end.shape) if gradient is None else gradient.reshape(len(t), *end.shape)
+            for gradient, end in zip(found, self.ends, strict=True)
+        ]
 
+    def _scores(self, points: list[Tensor], n: int) -> Float[Tensor, " n"]:
+        rest = self.cut.take(torch.zeros(n, dtype=torch.long)).rest
+        for way, point in zip(self.ways, points[1:], strict=True):
+            rest = rest.put(way, point)
+        return self.split.tail(points[0], rest)[:, self.row]
 
-def _between(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
-    """Points start + t (end - start), the pictures of all t stacked on the first axis."""
-    shape = (len(t),) + (1,) * start.ndim
-    path = start.unsqueeze(0) + t.reshape(shape).to(start) * (end - start).unsqueeze(0)
-    return path.flatten(0, 1).detach()
+    def _points(self, t: Float[Tensor, " n"]) -> list[Tensor]:
+        """start + t (end - start), the pictures of all t stacked on the first axis."""
+        return [
+            (start + t.reshape(-1, *[1] * start.ndim).to(start) * (end - start)).flatten(0, 1).detach()
+            for start, end in zip(self.starts, self.ends, strict=True)
+        ]

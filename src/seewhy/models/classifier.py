@@ -130,10 +130,10 @@ class Classifier:
         warnings = model_warnings(self.backbone)
         if not shares.adds_up:
             warnings += (
-                f"contributions are estimates: after {shares.steps} steps they miss the logit by {shares.gap:.3g}",
+                f"contributions are estimates: with {shares.points} points on the path they miss the logit by {shares.gap:.3g}",
             )
         # Logits, features; then the two ends of the path and both sides of the remainder besides its points.
-        cost = Cost(forwards=2, tail_forwards=shares.passes + 4, tail_backwards=shares.passes)
+        cost = Cost(forwards=2, tail_forwards=shares.points + 4, tail_backwards=shares.points)
         meta = Meta(
             model=self.backbone.describe(),
             method={"name": "channel shares", "paper": "Sundararajan et al., ICML 2017, from the split on"},
@@ -199,6 +199,6 @@ def _how(shares: Shares, affine: bool) -> str:
     if affine:
         return "exact: the tail is affine, gradient x input from a zero baseline; bias is the head's"
     return (
-        f"integrated gradients of the tail from a blank (mean-colour) picture, {shares.steps} steps, "
+        f"integrated gradients of the tail from a blank (mean-colour) picture, {shares.points} points, "
         f"gap {shares.gap:.2g}; bias is that picture's logit"
     )
