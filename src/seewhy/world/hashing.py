@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -87,6 +88,7 @@ class Draws:
         return field_key(self.seed, self.index, name)
 
 
+@cache
 def _fnv1a(text: str) -> int:
     """64-bit FNV-1a of the UTF-8 bytes (Python's own hash of text changes from run to run)."""
     value = 0xCBF29CE484222325
