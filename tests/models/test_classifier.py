@@ -41,7 +41,7 @@ def test_shares_of_a_resnet_are_its_heads_rows_times_pooled_features() -> None:
         expected = module.fc.weight[2].double() * pooled
         assert answer.target.logit == pytest.approx(float(module(x)[0, 2]), abs=1e-5)
     np.testing.assert_allclose([c.contribution for c in answer.concepts], expected, atol=1e-5)
-    assert answer.bias == pytest.approx(float(module.fc.bias[2]), abs=1e-6)
+    assert answer.bias == pytest.approx(float(module.fc.bias[2].detach()), abs=1e-6)
     assert "exact" in answer.meta.choices["shares"]
 
 

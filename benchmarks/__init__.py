@@ -1,0 +1,1 @@
+"""Speed and reliability against a limit or a peer: one module per claim, run by `python -m benchmarks`."""
