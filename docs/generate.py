@@ -30,10 +30,12 @@ def examples() -> dict[str, Explanation | AttributionMap]:
     concept = ConceptEvidence("stripes", 0, cells.astype(np.float32), 1.0, cells, "vocabulary")
     share = Explanation(**common, concepts=(concept,), kind="share", bias=0.0, remainder=0.0)
     share = replace(share, rerun=lambda _: share)
-    plain = replace(share, concepts=(replace(concept, shares=None),), bias=None, remainder=None)
+    plain = replace(
+        share, kind="effect", concepts=(replace(concept, shares=None),), bias=None, remainder=None
+    )
     return {
         "explanation, share": share,
-        "explanation, effect": replace(plain, kind="effect"),
+        "explanation, effect": plain,
         "explanation, variance": replace(plain, kind="variance"),
         "explanation loaded from a file": replace(share, rerun=None),
         "attribution map": AttributionMap(**common, map=cells),
@@ -45,7 +47,7 @@ def capabilities() -> str:
     lines = [
         "# What an answer can do",
         "",
-        "Made from the code by `python docs/generate.py`. What is not supported raises `NotSupported` with the reason.",
+        "Made from the code by `python docs/generate.py`. What is not supported raises `NotSupported`.",
         "",
         "| operation | gives | " + " | ".join(answers) + " |",
         "|---|---|" + "---|" * len(answers),
@@ -71,7 +73,7 @@ def methods() -> str:
         "# Attribution methods",
         "",
         "Made from the registry by `python docs/generate.py`. Every method is called in the same way,",
-        "`method(model, images, target, at=layer)`, or by name: `model.attribute(photo, \"gradcam\")`.",
+        '`method(model, images, target, at=layer)`, or by name: `model.attribute(photo, "gradcam")`.',
         "Maps are raw and signed unless the method's own definition cuts them off.",
         "",
         "| method | needs | contribution | sees the class | source |",

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     disks = planted.make_twins(0, n=12).of_class(planted.MARKED_CLASS).marked
     for i, pixels in enumerate(disks):
         Image.fromarray(pixels).save(tmp_path / "demo" / "pictures" / f"disk-{i}.png")
+    network = next(code for _, info, code in blocks(ROOT / "README.md") if "my_net.py" in info)
+    (tmp_path / "my_net.py").write_text(network + "\n")
     return tmp_path
 
 
@@ -48,17 +51,17 @@ def _trained_once(seed: int = 0) -> object:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_code_blocks_run(page: Path, workplace: Path) -> None:
-    from seewhy.attribution.base import METHODS
+def test_code_blocks_run(page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seewhy.attribution.methods import METHODS
 
     before = dict(METHODS._entries), dict(METHODS._aliases)
-    namespace: dict[str, object] = {"__name__": "docs"}
+    # Dataclasses look their module up, so the blocks of a page are one.
+    module = types.ModuleType("docs_page")
+    monkeypatch.setitem(sys.modules, "docs_page", module)
     try:
         for language, info, code in blocks(page):
-            if language == "python" and info.startswith("title="):
-                (workplace / info.removeprefix("title=").strip('"')).write_text(code + "\n")
-            elif language == "python":
-                exec(compile(code, f"{page.name}", "exec", dont_inherit=True), namespace)
+            if language == "python" and not info:
+                exec(compile(code, f"{page.name}", "exec", dont_inherit=True), vars(module))
             elif language == "bash" and info != "not-run":
                 for line in code.splitlines():
                     run_command(line)
@@ -74,7 +77,9 @@ def run_command(line: str) -> None:
     from seewhy.cli.app import run
 
     expanded = [
-        part for word in words[1:] for part in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
+        part
+        for word in words[1:]
+        for part in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
     ]
     assert run(expanded) == 0, line
 
@@ -86,7 +91,9 @@ def test_the_finder_of_blocks_sees_indented_and_titled_ones() -> None:
 
 
 def test_generated_pages_are_fresh() -> None:
-    done = subprocess.run([sys.executable, ROOT / "docs" / "generate.py", "--check"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "generate.py", "--check"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
