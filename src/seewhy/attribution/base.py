@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from seewhy._version import __version__
-from seewhy.attribution.engine import Cost, Engine, Progress
-from seewhy.attribution.targets import ScoreKind, score_of
+from seewhy.attribution.engine import Engine, Progress
+from seewhy.attribution.question import Question
 from seewhy.backbones.base import Backbone, Batch, Target
 from seewhy.backbones.outputs import check_finite
-from seewhy.backbones.split import Cut, Split
 from seewhy.errors import InputError, NotSupported, message
 from seewhy.explanation.answers import Answers
 from seewhy.explanation.attribution_map import AttributionMap
@@ -37,119 +36,24 @@ Need = Literal["gradient", "features", "attention"]
 
 
 @dataclass
-class Question:
-    """One call of a method: the network, the input, the classes asked for, and the means to answer."""
-
-    backbone: Backbone
-    x: Float[Tensor, "b c H W"]
-    rows: Int[Tensor, " b"]
-    logits: Float[Tensor, "b k"]
-    engine: Engine
-    at: str | None = None
-    seed: int = 0
-    cost: Cost = field(default_factory=Cost)
-    choices: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def size(self) -> Size:
-        """(height, width) of the network's input."""
-        return self.x.shape[2], self.x.shape[3]
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def generator(self) -> torch.Generator:
-        """A private stream of random numbers, on the CPU so that every device draws the same."""
-        return torch.Generator().manual_seed(self.seed)
-
-    def scores(
-        self, x: Float[Tensor, "n c H W"], rows: Int[Tensor, " n"], kind: ScoreKind = "logit"
-    ) -> Float[Tensor, " n"]:
-        """Run the network on any input; gradients flow if enabled."""
-        self.cost.forwards += len(x)
-        return score_of(self.backbone.logits(x), rows, kind)
-
-    def input_gradient(
-        self, x: Float[Tensor, "n c H W"], rows: Int[Tensor, " n"], kind: ScoreKind = "logit"
-    ) -> tuple[Float[Tensor, "n c H W"], Float[Tensor, " n"]]:
-        """Gradient of the score with respect to the input, and the score; parameters get no gradient."""
-        x = x.detach().clone().requires_grad_()
-        with torch.enable_grad():
-            scores = self.scores(x, rows, kind)
-            (gradient,) = torch.autograd.grad(scores.sum(), x)
-        self.cost.backwards += len(x)
-        return gradient, scores.detach()
-
-    def split(self) -> Split:
-        """The split at the layer asked for (or chosen), told in the result's choices."""
-        candidate = self.backbone.layer(self.at, size=self.size)
-        split = self.backbone.split(self.at, size=self.size)
-        how = "given" if self.at or self.backbone.given_layer else "chosen: the last layer with a gradient"
-        note = "" if candidate.sealed else "; part of the picture reaches the logits around it"
-        self.choices["layer"] = f"{candidate.layer.describe()}, {how}{note}"
-        self.choices["split"] = split.realisation + (
-            f" ({split.why_replacement})" if split.why_replacement else ""
-        )
-        return split
-
-    def tail_scores(
-        self, split: Split, features: Tensor, cut: Cut, rows: Tensor, kind: ScoreKind = "logit"
-    ) -> Float[Tensor, " n"]:
-        """Score from features on; gradients flow if enabled."""
-        if split.realisation == "graph":
-            self.cost.tail_forwards += len(features)
-        else:
-            self.cost.forwards += len(features)
-        return score_of(split.tail(features, cut.rest), rows, kind)
-
-    def features_and_gradients(
-        self, kind: ScoreKind = "logit"
-    ) -> tuple[Float[Tensor, "b d h w"], Float[Tensor, "b d h w"]]:
-        """Features A of the layer and G = d score / d A, both channel first."""
-        split = self.split()
-        features: list[Tensor] = []
-        gradients: list[Tensor] = []
-
-        def work(start: int, stop: int) -> None:
-            cut = split.cut(self.x[start:stop])
-            self.cost.forwards += stop - start
-            leaf = cut.features.detach().clone().requires_grad_()
-            with torch.enable_grad():
-                score = self.tail_scores(split, leaf, cut, self.rows[start:stop], kind)
-                (gradient,) = torch.autograd.grad(score.sum(), leaf)
-            self.cost.tail_backwards += stop - start
-            features.append(cut.features.detach().float())
-            gradients.append(gradient.float())
-
-        self.engine.run(len(self), work)
-        a, g = torch.cat(features), torch.cat(gradients)
-        if not g.any():
-            layer = split.layer.name
-            raise NotSupported(
-                message(
-                    f"The gradient from the score to {layer!r} is zero for these pictures.",
-                    "A map from this layer needs a gradient that is not.",
-                    "The score may be saturated: explain the logit, or another layer=.",
-                )
-            )
-        return a, g
-
-
-@dataclass
 class Raw:
-    """What a method returns: maps on its own grid, and per picture the completeness gap and kind if any."""
+    """What a method returns: maps on its own grid, and per picture the completeness gap and kind if any.
+
+    `signed` is given where it depends on the method's settings.
+    """
 
     maps: Float[Tensor, "b h w"]
     gaps: Sequence[float | None] | None = None
     kinds: Sequence[Kind | None] | None = None
+    signed: bool | None = None
 
 
 @dataclass(frozen=True)
 class Method(ABC):
     """Base of attribution methods. Subclasses are frozen dataclasses whose fields are their parameters.
 
-    A method is stateless: calling it twice with the same arguments gives the same bytes.
+    A method is stateless: calling it twice with the same arguments gives the same bytes. `exempt` names the
+    public checks of `seewhy.testing` that cannot hold by its definition, each with the reason.
     """
 
     name: ClassVar[str]
@@ -161,6 +65,7 @@ class Method(ABC):
     random: ClassVar[bool] = False
     class_sensitive: ClassVar[bool] = True
     expensive: ClassVar[bool] = False
+    exempt: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def attribute(self, question: Question) -> Raw:
@@ -208,11 +113,13 @@ class Method(ABC):
             One `AttributionMap` for one picture, `Answers` for several.
         """
         backbone = as_backbone(model)
-        batch, single = as_batch(backbone, images, preprocess)
-        engine = Engine.for_device(backbone.device, batch_size, progress)
+        with torch.inference_mode(False):  # what is made under inference mode cannot enter a gradient
+            batch, single = as_batch(backbone, images, preprocess)
+        size = batch.x.shape[2], batch.x.shape[3]
+        engine = Engine.for_device(backbone.device, batch_size, progress, size)
         with backbone.undisturbed(), torch.no_grad():
             logits = plain_logits(backbone, batch.x, Engine(engine.batch_size))
-            rows = torch.tensor(backbone.targets(target, logits))
+            rows = torch.tensor(backbone.targets(target, logits), device=logits.device)
             question = Question(backbone, batch.x, rows, logits, engine, at, seed)
             question.cost.forwards = len(batch)
             self._refuse(backbone, question.size)
@@ -262,7 +169,7 @@ class Method(ABC):
                     meta=meta,
                     map=maps[i],
                     kind=self.kind if raw.kinds is None else raw.kinds[i],
-                    signed=self.signed,
+                    signed=self.signed if raw.signed is None else raw.signed,
                     gap=None if raw.gaps is None else raw.gaps[i],
                 )
             )

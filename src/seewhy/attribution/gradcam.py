@@ -37,4 +37,4 @@ class GradCAM(Method):
         a, g = question.features_and_gradients()
         weights = g.mean((2, 3), keepdim=True)
         maps = (weights * a).sum(1)
-        return Raw(maps.relu() if self.relu else maps)
+        return Raw(maps.relu() if self.relu else maps, signed=not self.relu)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,8 @@ from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
 from seewhy.images.preprocess import Preprocess
 from seewhy.types import Size
+
+T = TypeVar("T")
 
 Target = int | str | Sequence[int | str]
 """A class by index or name, "predicted", or one of these per picture."""
@@ -103,6 +105,7 @@ class Backbone:
         self._candidates: dict[Size, list[Candidate]] = {}
         self._chosen: dict[tuple[str | None, Size], Candidate] = {}
         self._splits: dict[tuple[str, Size], Split] = {}
+        self._kept: dict[Hashable, Any] = {}
 
     # ------------------------------------------------------------------ running
 
@@ -123,8 +126,11 @@ class Backbone:
         return undisturbed(self.module)
 
     def logits(self, x: Float[Tensor, "b c H W"]) -> Float[Tensor, "b k"]:
-        """Run the network; gradients flow if they are enabled and asked for."""
-        return self.read_logits(self.module(x))
+        """Run the network; gradients flow if they are enabled and asked for.
+
+        The network gets a copy, because it may normalise its input in place.
+        """
+        return self.read_logits(self.module(x.clone()))
 
     def read_logits(self, output: Any) -> Float[Tensor, "b k"]:
         """The logits in what the module returned."""
@@ -241,7 +247,7 @@ class Backbone:
         with self._lock:
             key = (name, size)
             if key not in self._chosen:
-                probe = self._probe(size)
+                probe = self.probe(size)
                 candidates = self.layers(size=size)
                 with self.undisturbed():
                     self._chosen[key] = (
@@ -256,7 +262,7 @@ class Backbone:
         size = size or self.input_size
         with self._lock:
             if size not in self._candidates:
-                probe = self._probe(size)
+                probe = self.probe(size)
                 with self.undisturbed():
                     with torch.no_grad():
                         check_finite(probe.logits(probe.module(probe.inputs)))
@@ -272,7 +278,7 @@ class Backbone:
             if key not in self._splits:
                 with self.undisturbed():
                     self._splits[key] = Split.at(
-                        self._probe(size), candidate.layer, sealed=bool(candidate.sealed)
+                        self.probe(size), candidate.layer, sealed=bool(candidate.sealed)
                     )
             return self._splits[key]
 
@@ -286,7 +292,16 @@ class Backbone:
             return stated, stated
         return 224, 224
 
-    def _probe(self, size: Size) -> Probe:
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` finds out about this network, found out once and kept as long as the network."""
+        with self._lock:
+            if key not in self._kept:
+                with self.undisturbed():
+                    self._kept[key] = make()
+            return cast(T, self._kept[key])
+
+    def probe(self, size: Size) -> Probe:
+        """Two made-up pictures of `size` and what it takes to find things out with them."""
         channels = self.preprocess.channels if self.preprocess else _input_channels(self.module)
         # Smooth random pictures: white noise is unlike anything a network was trained on.
         generator = torch.Generator().manual_seed(0)

@@ -1,109 +1,61 @@
 """Where maps are read: the spatial outputs of a network, found by running it, and the choice among them.
 
 Nothing here knows a network by name. One forward pass of two random pictures records what every module
-returns; outputs whose shape follows the picture's are candidates; one backward pass tells whether the logits
-depend on them; exchanging an output between the two pictures tells whether everything the logits depend on
-passes through it. The choice is the last candidate that is alive and through which everything passes.
+returns; outputs whose shape follows the picture's are candidates. One backward pass tells whether the logits
+depend on them; a patch moved in the picture, whether their cells lie where the picture's parts lie;
+exchanging an output between the two pictures, whether everything the logits depend on passes through it.
+The choice is the last candidate that is alive, in order, and through which everything passes.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from seewhy.backbones import tree
+from seewhy.backbones.layout import FeatureLayer, Layout, spatial_layout
+from seewhy.backbones.probe import SEALED, Exchange, Probe, in_order
 from seewhy.backbones.taps import tapped
 from seewhy.errors import LayerNotFound, NotSupported, did_you_mean, message
-from seewhy.types import Size
 
-Layout = Literal["bchw", "bhwc", "tokens"]
-
-MAX_PREFIX = 8
 _POOLING = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d)
 
 
 @dataclass(frozen=True)
-class FeatureLayer:
-    """A module output that keeps a place for every feature.
+class Candidate:
+    """A layer with what was found out about it.
 
     Parameters
     ----------
-    name, call
-        The module, and which of its calls in one forward pass.
-    path
-        Keys to the tensor in what the module returns (empty if it is the tensor).
-    layout
-        "bchw", "bhwc", or "tokens" (B, prefix + rows * columns, C), row by row.
-    grid, channels
-        (rows, columns) and number of features.
-    prefix
-        Tokens before the patches: class and register tokens.
-    model_size
-        (height, width) of the model input for which the grid holds.
+    layer
+        Which output, and how its cells and features are laid out.
+    alive
+        Whether the gradient from the logits to its cells is not zero.
+    sealed
+        Whether everything that tells pictures apart passes through it; None if that was not asked.
+    in_order
+        Whether its cells lie where the picture's parts lie.
     """
-
-    name: str
-    layout: Layout
-    grid: Size
-    channels: int
-    prefix: int = 0
-    call: int = 0
-    path: tree.Path = ()
-    model_size: Size = (0, 0)
-
-    @property
-    def stride(self) -> tuple[float, float]:
-        """Input pixels per cell, (vertical, horizontal)."""
-        return self.model_size[0] / self.grid[0], self.model_size[1] / self.grid[1]
-
-    def describe(self) -> str:
-        """'layer4 (512x7x7)', with what precedes the patches."""
-        tokens = f", {self.prefix} prefix tokens" if self.prefix else ""
-        return f"{self.name} ({self.channels}x{self.grid[0]}x{self.grid[1]}{tokens})"
-
-    def read(self, output: Any) -> tuple[Float[Tensor, "b c h w"], Tensor | None]:
-        """Features in channel-first order, and the prefix tokens (b, p, c) if there are any."""
-        tensor = tree.at(output, self.path)
-        if self.layout == "bchw":
-            return tensor, None
-        if self.layout == "bhwc":
-            return tensor.permute(0, 3, 1, 2), None
-        prefix = tensor[:, : self.prefix] if self.prefix else None
-        patches = tensor[:, self.prefix :].transpose(1, 2)
-        return patches.reshape(*patches.shape[:2], *self.grid), prefix
-
-    def write(self, output: Any, features: Float[Tensor, "b c h w"], prefix: Tensor | None) -> Any:
-        """What the module returned, with these features (and prefix tokens) in place of its own."""
-        if self.layout == "bchw":
-            tensor = features
-        elif self.layout == "bhwc":
-            tensor = features.permute(0, 2, 3, 1)
-        else:
-            tensor = features.flatten(2).transpose(1, 2)
-            if prefix is not None:
-                tensor = torch.cat([prefix, tensor], 1)
-        # The module after this one may expect the memory layout that it was given.
-        tensor = tensor.contiguous()
-        return tree.map_leaves(output, lambda path, leaf: tensor if path == self.path else leaf)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A layer with what was found out about it."""
 
     layer: FeatureLayer
     alive: bool
     sealed: bool | None = None
+    in_order: bool = True
+
+    @property
+    def usable(self) -> bool:
+        """Whether maps can be read here."""
+        return self.alive and self.in_order
 
     @property
     def reason(self) -> str:
         """Why it is or is not a place to read maps from, in words."""
+        if not self.in_order:
+            return "its cells do not follow the picture (a patch moved there does not move the response)"
         if not self.alive:
             return "the logits do not depend on its cells (their gradient is zero)"
         if self.sealed is False:
@@ -111,66 +63,60 @@ class Candidate:
         return "everything passes through it" if self.sealed else ""
 
 
-@dataclass(frozen=True)
-class Probe:
-    """What the finder needs of a model: itself, two pictures' worth of input, and how to read its output."""
-
-    module: nn.Module
-    inputs: Float[Tensor, "b c H W"]
-    logits: Callable[[Any], Tensor]
-    prefix_hint: int | None = None
-
-    @property
-    def size(self) -> Size:
-        return self.inputs.shape[2], self.inputs.shape[3]
-
-    @property
-    def n(self) -> int:
-        return self.inputs.shape[0]
-
-
 def find_layers(probe: Probe) -> list[Candidate]:
-    """Every spatial output in the order in which the network computes them, with `alive` settled.
+    """Every spatial output in the order in which the network computes them, with `alive` and `in_order` settled.
 
-    Costs one forward and one backward pass. Of several modules that return the same tensor (a block and the
-    stage that ends with it) the outermost stands for all.
+    Costs one forward and one backward pass of two pictures and one forward pass of six. Of several modules
+    that return the same tensor (a block and the stage that ends with it) the outermost stands for all that
+    are alive.
     """
-    recorded: list[tuple[str, int, tree.Path, Tensor]] = []
+    recorded: list[_Recorded] = []
+    same_as: dict[int, int] = {}
 
-    def record(name: str, call: int, inputs: Any, output: Any) -> None:
+    def record(name: str, call: int, inputs: Any, output: Any) -> Any:
         passed_through = {id(leaf) for _, leaf in tree.leaves(inputs)}
-        for path, leaf in tree.leaves(output):
-            if id(leaf) not in passed_through:
-                recorded.append((name, call, path, leaf))
 
-    inputs = probe.inputs.detach().clone().requires_grad_()
+        def watch(path: tree.Path, leaf: Tensor) -> Tensor:
+            layer = _spatial(leaf, probe) if leaf.requires_grad and id(leaf) not in passed_through else None
+            if layer is None:
+                return leaf
+            # A copy, so that its gradient is what flows through this output, and not through other outputs
+            # that the module made of the same tensor.
+            copied = leaf.clone()
+            same_as[id(copied)] = root = same_as.get(id(leaf), id(leaf))
+            layer = replace(layer, name=name, call=call, path=path)
+            recorded.append(_Recorded(layer, copied, leaf, root))
+            return copied
+
+        return tree.map_leaves(output, watch)
+
     with torch.enable_grad(), tapped(_named(probe.module), record):
-        logits = probe.logits(probe.module(inputs))
-    spatial = [
-        (replace(layer, name=name, call=call, path=path), leaf)
-        for name, call, path, leaf in recorded
-        if leaf.requires_grad and (layer := _spatial(leaf, probe)) is not None
+        logits = probe.run(probe.inputs.detach().clone().requires_grad_())
+    gradients = _gradients(logits, [each.tensor for each in recorded])
+    alive = [
+        gradient is not None and _depends(each.layer, gradient)
+        for each, gradient in zip(recorded, gradients, strict=True)
     ]
-    spatial = _outermost(spatial, probe.module)
-    gradients = _gradients(logits, [leaf for _, leaf in spatial])
-    return [
-        Candidate(layer, alive=gradient is not None and _depends(layer, gradient))
-        for (layer, _), gradient in zip(spatial, gradients, strict=True)
-    ]
+    kept = _outermost(recorded, alive, probe.module)
+    found = [(recorded[i].layer, alive[i]) for i in kept]
+    # The graph of the backward pass holds every intermediate value; let it go before running more pictures.
+    del recorded, gradients, logits
+    ordered = in_order(probe, [layer for layer, _ in found])
+    return [Candidate(layer, alive=a, in_order=o) for (layer, a), o in zip(found, ordered, strict=True)]
 
 
-def choose_layer(probe: Probe, candidates: list[Candidate], *, tries: int = 24) -> Candidate:
-    """The last layer that is alive and through which everything passes, else the last that is alive.
+def choose_layer(probe: Probe, candidates: list[Candidate], *, tries: int = 48) -> Candidate:
+    """The last usable layer through which everything passes; where there is none, the one that misses least.
 
-    Costs one forward pass of two pictures per candidate looked at, from the end.
+    Costs one forward pass of two pictures, and one more per candidate looked at, from the end.
 
     Raises
     ------
     LayerNotFound
         If no output keeps a place, or the logits depend on none that does.
     """
-    alive = [candidate for candidate in candidates if candidate.alive]
-    if not alive:
+    usable = [candidate for candidate in candidates if candidate.usable]
+    if not usable:
         found = (
             f"{len(candidates)} spatial outputs, none of which" if candidates else "no spatial output that"
         )
@@ -182,10 +128,13 @@ def choose_layer(probe: Probe, candidates: list[Candidate], *, tries: int = 24) 
                 "need no layer.",
             )
         )
-    for candidate in list(reversed(alive))[:tries]:
-        if is_sealed(probe, candidate.layer):
+    exchange = Exchange(probe)
+    leaks = []
+    for candidate in list(reversed(usable))[:tries]:
+        leaks.append((exchange.leak(candidate.layer), candidate))
+        if leaks[-1][0] <= SEALED:
             return replace(candidate, sealed=True)
-    return replace(alive[-1], sealed=False)
+    return replace(min(leaks, key=lambda each: each[0])[1], sealed=False)
 
 
 def named_layer(probe: Probe, candidates: list[Candidate], name: str) -> Candidate:
@@ -196,11 +145,11 @@ def named_layer(probe: Probe, candidates: list[Candidate], name: str) -> Candida
     LayerNotFound
         If the model has no such module, or it returns nothing spatial.
     NotSupported
-        If the gradient from the logits to its cells is zero.
+        If the gradient from the logits to its cells is zero, or the cells do not follow the picture.
     """
     modules = dict(probe.module.named_modules())
     owner = type(probe.module).__name__
-    usable = [c.layer for c in candidates if c.alive]
+    usable = [c.layer for c in candidates if c.usable]
     if name not in modules:
         close = did_you_mean(name, [layer.name for layer in usable]) or did_you_mean(name, modules)
         raise LayerNotFound(
@@ -221,123 +170,32 @@ def named_layer(probe: Probe, candidates: list[Candidate], name: str) -> Candida
                 f"The last that do: {', '.join(layer.describe() for layer in usable[-3:])}.",
             )
         )
-    candidate = same[-1]
+    candidate = next((c for c in reversed(same) if c.usable), same[-1])
+    advice = f"Use layer={usable[-1].name!r}." if usable else ""
+    if not candidate.in_order:
+        raise NotSupported(
+            message(
+                f"The cells of {name!r} do not follow the picture: a patch moved in the picture does not move "
+                "the response (tokens in another order, or an attention matrix).",
+                "A map needs cells that lie where the picture's parts lie.",
+                advice,
+            )
+        )
     if not candidate.alive:
-        earlier = [layer.name for layer in usable]
         raise NotSupported(
             message(
                 f"The logits do not depend on the cells of {name!r}: their gradient is zero "
                 "(the class token is read out after this block, or a weight is zero).",
                 "A layer to read maps from has a gradient.",
-                f"Use layer={earlier[-1]!r}." if earlier else "",
+                advice,
             )
         )
     return replace(candidate, sealed=is_sealed(probe, candidate.layer))
 
 
 def is_sealed(probe: Probe, layer: FeatureLayer) -> bool:
-    """Whether everything that tells two pictures apart passes through the layer's output.
-
-    The first picture is run with the output of the second in place and the other way round; the logits must
-    change places too. A skip connection around the layer shows as a difference.
-    """
-    leak, difference, noise = _leak(probe, layer)
-    if difference <= 100 * noise:
-        # Random weights can make the logits of all pictures nearly equal; double precision tells them apart.
-        try:
-            module = copy.deepcopy(probe.module).double()
-            leak, difference, noise = _leak(
-                replace(probe, module=module, inputs=probe.inputs.double()), layer
-            )
-        except (RuntimeError, TypeError):  # a module that cannot be copied or run in double precision
-            return False
-    return leak <= 1e-3 * difference + noise
-
-
-def _leak(probe: Probe, layer: FeatureLayer) -> tuple[float, float, float]:
-    """How much the exchanged logits miss, how much the logits differ, and their rounding error."""
-    swap = torch.arange(probe.n - 1, -1, -1)
-
-    def exchange(_: str, call: int, __: Any, output: Any) -> Any:
-        return tree.take(output, swap, probe.n) if call == layer.call else None
-
-    with torch.no_grad():
-        straight = probe.logits(probe.module(probe.inputs))
-        with tapped({layer.name: probe.module.get_submodule(layer.name)}, exchange):
-            exchanged = probe.logits(probe.module(probe.inputs))
-    wanted = straight[swap.to(straight.device)]
-    noise = 8 * torch.finfo(straight.dtype).eps * float(straight.abs().max())
-    return float((exchanged - wanted).abs().max()), float((straight - wanted).abs().max()), noise
-
-
-def spatial_layout(
-    shape: tuple[int, ...], n: int, size: Size, prefix_hint: int | None = None
-) -> tuple[Layout, Size, int, int] | None:
-    """(layout, grid, channels, prefix) of an output of this shape, or None if it keeps no place.
-
-    A grid keeps a place if its rows and columns divide the input's height and width by about the same stride.
-    """
-    if not shape or shape[0] != n:
-        return None
-    if len(shape) == 4:
-        _, a, b, c = shape
-        first = _is_grid((b, c), size)
-        last = _is_grid((a, b), size)
-        if first and last:
-            # Both readings fit only where channels equal a side of the grid; channel-first is torch's rule.
-            last = False
-        if first:
-            return "bchw", (b, c), a, 0
-        if last:
-            return "bhwc", (a, b), c, 0
-    if len(shape) == 3:
-        found = _token_grid(shape[1], size, prefix_hint)
-        if found is not None:
-            grid, prefix = found
-            return "tokens", grid, shape[2], prefix
-    return None
-
-
-def _is_grid(grid: Size, size: Size) -> bool:
-    (h, w), (height, width) = grid, size
-    if h * w <= 1 or h > height or w > width:
-        return False
-    vertical, horizontal = height / h, width / w
-    if max(vertical, horizontal) < 1.5 and (h, w) != size:
-        # Attention matrices are square and about as large as the input; no network strides by 1.1.
-        return False
-    # Padding rounds a side by up to one cell, and rounding the rows moves the expected columns with it.
-    tolerance = 1.0 if height == width else 1.0 + width / height
-    return abs(w - width * h / height) < tolerance
-
-
-def _token_grid(n_tokens: int, size: Size, prefix_hint: int | None) -> tuple[Size, int] | None:
-    """The grid and prefix of `n_tokens` tokens: equal strides first, then few prefix tokens."""
-    height, width = size
-    prefixes = (
-        range(MAX_PREFIX + 1)
-        if prefix_hint is None
-        else sorted(range(MAX_PREFIX + 1), key=lambda p: (p != prefix_hint, p))
-    )
-    best: tuple[tuple[int, float, int], Size, int] | None = None
-    for order, prefix in enumerate(prefixes):
-        patches = n_tokens - prefix
-        if patches < 2:
-            continue
-        for h in range(1, patches + 1):
-            if patches % h:
-                continue
-            grid = (h, patches // h)
-            if not _is_grid(grid, size):
-                continue
-            exact = height % h == 0 and width % grid[1] == 0 and height // h == width // grid[1]
-            uneven = abs(height / h - width / grid[1])
-            rank = (0 if exact else 1, 0.0 if exact else uneven, order)
-            if prefix_hint is not None:
-                rank = (order, uneven, 0)
-            if best is None or rank < best[0]:
-                best = (rank, grid, prefix)
-    return None if best is None else best[1:]
+    """Whether everything that tells two pictures apart passes through the layer's output; see `Exchange`."""
+    return Exchange(probe).leak(layer) <= SEALED
 
 
 def _spatial(leaf: Tensor, probe: Probe) -> FeatureLayer | None:
@@ -348,20 +206,35 @@ def _spatial(leaf: Tensor, probe: Probe) -> FeatureLayer | None:
     return FeatureLayer("", layout, grid, channels, prefix, model_size=probe.size)
 
 
-def _outermost(
-    spatial: list[tuple[FeatureLayer, Tensor]], module: nn.Module
-) -> list[tuple[FeatureLayer, Tensor]]:
+@dataclass(frozen=True)
+class _Recorded:
+    """A spatial tensor that a module returned.
+
+    `tensor` is the copy that went on in its place, `original` is kept so that its id stays its own, and
+    `root` tells apart tensors from copies of them.
+    """
+
+    layer: FeatureLayer
+    tensor: Tensor
+    original: Tensor
+    root: int
+
+
+def _outermost(recorded: list[_Recorded], alive: list[bool], module: nn.Module) -> list[int]:
     """One entry per tensor, named by the last module that returned it; pooling and projections left out.
 
     A bare linear layer on tokens is a query, key, value or half of an MLP, never a stage of the network.
     """
-    by_tensor: dict[int, tuple[FeatureLayer, Tensor]] = {}
-    for layer, leaf in spatial:
-        if isinstance(module.get_submodule(layer.name), (*_POOLING, nn.Linear)):
+    by_root: dict[int, int] = {}
+    for i, each in enumerate(recorded):
+        if isinstance(module.get_submodule(each.layer.name), (*_POOLING, nn.Linear)):
             continue
-        by_tensor.pop(id(leaf), None)
-        by_tensor[id(leaf)] = (layer, leaf)
-    return list(by_tensor.values())
+        before = by_root.get(each.root)
+        if before is not None and alive[before] and not alive[i]:
+            continue
+        by_root.pop(each.root, None)
+        by_root[each.root] = i
+    return list(by_root.values())
 
 
 def _aliases(probe: Probe, layer: FeatureLayer, modules: dict[str, nn.Module]) -> Iterable[str]:
@@ -382,7 +255,9 @@ def _gradients(logits: Tensor, outputs: list[Tensor]) -> list[Tensor | None]:
         return [None] * len(outputs)
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(logits.shape, generator=generator).to(logits.device, logits.dtype)
-    return list(torch.autograd.grad((logits * weights).sum(), outputs, allow_unused=True))
+    with torch.enable_grad():
+        score = (logits * weights).sum()
+    return list(torch.autograd.grad(score, outputs, allow_unused=True))
 
 
 def _depends(layer: FeatureLayer, gradient: Tensor) -> bool:
@@ -394,3 +269,16 @@ def _depends(layer: FeatureLayer, gradient: Tensor) -> bool:
 
 def _named(module: nn.Module) -> dict[str, nn.Module]:
     return {name: child for name, child in module.named_modules() if name}
+
+
+__all__ = [
+    "Candidate",
+    "FeatureLayer",
+    "Layout",
+    "Probe",
+    "choose_layer",
+    "find_layers",
+    "is_sealed",
+    "named_layer",
+    "spatial_layout",
+]

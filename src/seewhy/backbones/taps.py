@@ -61,7 +61,8 @@ _modes_lock = threading.Lock()
 def undisturbed(module: nn.Module) -> Iterator[None]:
     """Run a model in eval mode and leave it, and torch's global random state, as they were found.
 
-    Calls may overlap, in one thread or several: the flags are given back when the last one ends.
+    Calls may overlap, in one thread or several: the flags are given back when the last one ends. An
+    `inference_mode` around it is suspended, for what is made under it cannot enter a gradient.
     """
     with _modes_lock:
         modes = _modes.setdefault(module, _Modes())
@@ -72,7 +73,8 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
                 child.training = False
         modes.holders += 1
     try:
-        yield
+        with torch.inference_mode(False):
+            yield
     finally:
         with _modes_lock:
             modes.holders -= 1

@@ -94,7 +94,7 @@ class Geometry:
             _bilinear(at / extent * n, n)
             for at, extent, n in zip(self._centres(size), self.model, map_hw.shape, strict=True)
         )
-        placed = (rows @ map_hw.astype(np.float64) @ columns.T).astype(np.float32)
+        placed: np.ndarray = (rows @ map_hw.astype(np.float64) @ columns.T).astype(np.float32)
         placed[~self.seen(size)] = np.nan
         return placed
 
@@ -107,7 +107,8 @@ class Geometry:
                 (self.sx, self.tx, self.original[1], self.model[1], grid[1]),
             )
         )
-        return np.clip(rows @ mask.astype(np.float64) @ columns.T, 0.0, 1.0)
+        shares: np.ndarray = np.clip(rows @ mask.astype(np.float64) @ columns.T, 0.0, 1.0)
+        return shares
 
     def _centres(self, size: Size | None) -> tuple[np.ndarray, np.ndarray]:
         """Input (y, x) coordinates of the pixel centres of the picture drawn at `size`."""
@@ -134,5 +135,5 @@ def _overlap(scale: float, shift: float, n_pixels: int, extent: int, n_cells: in
     edges = (np.arange(n_pixels + 1) * scale + shift) * (n_cells / extent)
     low, high = np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:])
     cells = np.arange(n_cells)[:, None]
-    overlap: np.ndarray = np.minimum(high, cells + 1) - np.maximum(low, cells)
-    return np.maximum(overlap, 0.0)
+    overlap: np.ndarray = np.maximum(np.minimum(high, cells + 1) - np.maximum(low, cells), 0.0)
+    return overlap

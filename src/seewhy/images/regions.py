@@ -103,7 +103,8 @@ def _box_weights(geometry: Geometry, grid: Size, box: Box) -> np.ndarray:
     mx0, my0, mx1, my1 = geometry.box_to_model(clipped)
     columns = _interval(mx0, mx1, geometry.model[1], grid[1])
     rows = _interval(my0, my1, geometry.model[0], grid[0])
-    return rows[:, None] * columns[None, :]
+    weights: np.ndarray = rows[:, None] * columns[None, :]
+    return weights
 
 
 def _interval(low: float, high: float, extent: int, n: int) -> np.ndarray:
@@ -111,7 +112,8 @@ def _interval(low: float, high: float, extent: int, n: int) -> np.ndarray:
     cells = np.arange(n)
     scale = n / extent
     overlap: np.ndarray = np.minimum(high * scale, cells + 1) - np.maximum(low * scale, cells)
-    return np.clip(overlap, 0.0, 1.0)
+    shares: np.ndarray = np.clip(overlap, 0.0, 1.0)
+    return shares
 
 
 def _checked_mask(geometry: Geometry, mask: Any) -> np.ndarray:

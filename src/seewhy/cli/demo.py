@@ -1,0 +1,35 @@
+"""`seewhy demo`: a planted shortcut, found; a network without it, not accused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seewhy.cli.console import data, data_json, progress, talk, verb
+from seewhy.cli.options import Debug, Json
+
+
+@verb
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pages and pictures.")] = Path(
+        "demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the pictures and the networks.")] = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Train a tiny network with a planted shortcut and a control without it, and explain both (a minute)."""
+    from seewhy.demo.run import main
+
+    talk("Training two small networks on generated pictures; this takes up to a minute.")
+    with progress("demo") as tell:
+        result = main(
+            output, seed=seed, stage=None if tell is None else lambda _, done, total: tell(done, total)
+        )
+    if as_json:
+        data_json(result.to_dict())
+    else:
+        data(result.to_text())
+    return 0 if result.as_expected else 1

@@ -1,0 +1,1 @@
+"""Who can keep it? Tables, files and the page of an answer."""

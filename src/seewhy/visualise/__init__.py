@@ -1,0 +1,1 @@
+"""What does it look like? Colours, overlays and figures; everything here takes either kind of answer."""

@@ -1,0 +1,102 @@
+"""Integrated Gradients: closed forms, completeness, baselines, and steps that follow the gap."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seewhy.attribution.integrated_gradients import IntegratedGradients, legendre
+from seewhy.backbones.base import Backbone
+from seewhy.errors import InputError
+from seewhy.images.preprocess import Preprocess
+from tests.attribution.small_networks import (
+    ConstantPicture,
+    LinearPicture,
+    QuadraticPicture,
+    SmallCNN,
+    draw,
+    explain,
+    maps_of,
+)
+
+SIZE = (5, 7)
+
+
+def test_legendre_integrates_polynomials_exactly() -> None:
+    for n, parts in ((4, 1), (4, 3)):
+        nodes, weights = legendre(n, parts)
+        assert len(nodes) == n * parts
+        for power in range(8):
+            assert float((weights * nodes**power).sum()) == pytest.approx(1 / (power + 1), rel=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_quadratic_score_is_shared_exactly(steps: int) -> None:
+    network, x = QuadraticPicture(SIZE), draw(2, 3, *SIZE)
+    # For s = sum a x^2 the share is a (x^2 - x0^2).
+    wanted = (network.weight[1] * (x**2 - 0.3**2)).sum(1).detach()
+    ours = maps_of(IntegratedGradients(steps=steps, baseline=0.3), network, x, 1)
+    torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_shares_add_up_to_the_difference_from_the_baseline() -> None:
+    network, x = SmallCNN(deep=True), draw(3, 3, 12, 17)
+    network.stem[1] = network.body[1] = nn.Softplus()  # smooth, so that few steps suffice
+    answers = explain(IntegratedGradients(steps=20), network, x, 2)
+    difference = (network(x) - network(torch.zeros_like(x)))[:, 2].tolist()
+    for answer, wanted in zip(answers, difference, strict=True):
+        gap = abs(answer.map.sum() - wanted) / abs(wanted)
+        assert answer.gap == pytest.approx(gap, abs=1e-5)
+        assert gap < 1e-4
+
+
+class _Cubic(QuadraticPicture):
+    def forward(self, x: Tensor) -> Tensor:
+        return LinearPicture.forward(self, x**3)
+
+
+def test_the_kind_is_share_only_where_the_sum_holds() -> None:
+    x = draw(1, 3, *SIZE)
+    exact = explain(IntegratedGradients(steps=2), _Cubic(SIZE), x)[0]
+    assert exact.kind == "share" and exact.gap is not None and exact.gap < 1e-4
+    rough = explain(IntegratedGradients(steps=1), _Cubic(SIZE), x)[0]
+    assert rough.kind == "effect" and rough.gap is not None and rough.gap > 1e-2
+
+
+def test_steps_are_doubled_for_the_pictures_that_need_it() -> None:
+    network, x = SmallCNN(deep=True), torch.cat([0.05 * draw(1, 3, 12, 17), 3 * draw(1, 3, 12, 17, seed=9)])
+    answers = explain(IntegratedGradients(steps=2, tolerance=1e-2, max_steps=1024), network, x)
+    assert all(answer.gap is not None and answer.gap <= 1e-2 for answer in answers)
+    steps = [int(s) for s in answers[0].meta.choices["steps"].split(", ")]
+    assert steps[0] >= 2 and all(s & (s - 1) == 0 for s in steps) and max(steps) > 2
+    for i in range(2):
+        alone = explain(IntegratedGradients(steps=2, tolerance=1e-2, max_steps=1024), network, x[i : i + 1])[
+            0
+        ]
+        torch.testing.assert_close(torch.tensor(alone.map), torch.tensor(answers[i].map))
+
+
+def test_black_is_the_baseline_where_the_normalisation_is_known_else_zero_and_told() -> None:
+    network, x = LinearPicture(SIZE), draw(1, 3, *SIZE)
+    recipe = Preprocess(size=SIZE, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.5))
+    black = torch.tensor([-2.5, -1.6, -0.6])[:, None, None]
+    known = explain(IntegratedGradients(steps=1), Backbone(network, preprocess=recipe), x)[0]
+    wanted = (network.weight[0] * (x[0] - black)).sum(0).detach()
+    torch.testing.assert_close(torch.tensor(known.map), wanted, rtol=1e-4, atol=1e-5)
+    assert known.meta.choices["baseline"] == "black, chosen"
+    unknown = explain(IntegratedGradients(steps=1), network, x)[0]
+    torch.testing.assert_close(torch.tensor(unknown.map), (network.weight[0] * x[0]).sum(0).detach())
+    assert "so black is not" in unknown.meta.choices["baseline"]
+
+
+def test_a_constant_network_gives_zero_shares_that_hold() -> None:
+    answer = explain(IntegratedGradients(steps=2), ConstantPicture(1.0, 2.0), draw(1, 3, *SIZE))[0]
+    assert not answer.map.any() and answer.gap == 0.0 and answer.kind == "share"
+
+
+def test_settings_that_make_no_sense_are_refused_in_words() -> None:
+    with pytest.raises(InputError, match=r"steps=900, max_steps=800\.\n  1 <= steps <= max_steps"):
+        IntegratedGradients(steps=900)
+    with pytest.raises(InputError, match="tolerance=0"):
+        IntegratedGradients(tolerance=0.0)

@@ -1,0 +1,220 @@
+"""Networks for the tests of the layer finder, random and small, and what is known of them from their papers.
+
+Nothing here uses the finder: sizes and names come from the networks' own definitions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+
+N_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Family:
+    """One network: how to build it, the input it takes, and what must be found.
+
+    `grid` is (rows, columns) of the last stage, `name` the module where that is beyond doubt, `prefix` the
+    number of class and register tokens at the feature layer.
+    """
+
+    id: str
+    build: Callable[[], nn.Module]
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    name: str | None = None
+    prefix: int = 0
+    sealed: bool = True
+
+
+def awake(module: nn.Module, seed: int = 0) -> nn.Module:
+    """The network in eval mode, with nothing left at zero: heads and gates that start there let nothing through."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if not parameter.any():
+                parameter.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
+    return module.eval()
+
+
+def seeded(build: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
+    """Build with a known random state, and leave torch's as it was."""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(seed)
+        return awake(build())
+
+
+def from_timm(name: str, **options: Any) -> Callable[[], nn.Module]:
+    return lambda: timm.create_model(name, pretrained=False, num_classes=N_CLASSES, **options)
+
+
+def from_torchvision(name: str, **options: Any) -> Callable[[], nn.Module]:
+    return lambda: torchvision.models.get_model(name, weights=None, num_classes=N_CLASSES, **options)
+
+
+def levit() -> nn.Module:
+    """LeViT whose attention prefers near tokens, as it does after training: with biases of zero it is blind to place."""
+    module = timm.create_model("levit_128s", pretrained=False, num_classes=N_CLASSES)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name.endswith("attention_biases"):
+                parameter.copy_(-torch.arange(parameter.shape[1]).float().expand_as(parameter))
+    return module
+
+
+def open_clip_vit() -> nn.Module:
+    from open_clip.transformer import VisionTransformer
+
+    return VisionTransformer(
+        image_size=(64, 96), patch_size=16, width=48, layers=4, heads=3, mlp_ratio=2.0, output_dim=N_CLASSES
+    )
+
+
+def open_clip_resnet() -> nn.Module:
+    from open_clip.modified_resnet import ModifiedResNet
+
+    return ModifiedResNet(layers=(1, 1, 1, 1), output_dim=N_CLASSES, heads=4, image_size=128, width=16)
+
+
+def hf_vit() -> nn.Module:
+    from transformers import ViTConfig, ViTForImageClassification
+
+    return ViTForImageClassification(
+        ViTConfig(
+            hidden_size=48, num_hidden_layers=4, num_attention_heads=3, intermediate_size=96, image_size=(96, 64),
+            patch_size=16, num_labels=N_CLASSES,
+        )
+    )  # fmt: skip
+
+
+def hf_swin() -> nn.Module:
+    from transformers import SwinConfig, SwinForImageClassification
+
+    return SwinForImageClassification(
+        SwinConfig(
+            image_size=64, patch_size=4, embed_dim=24, depths=[1, 1, 1], num_heads=[2, 2, 4], window_size=4,
+            num_labels=N_CLASSES,
+        )
+    )  # fmt: skip
+
+
+def hf_convnext() -> nn.Module:
+    from transformers import ConvNextConfig, ConvNextForImageClassification
+
+    return ConvNextForImageClassification(
+        ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 2, 1], num_labels=N_CLASSES)
+    )
+
+
+def hf_resnet() -> nn.Module:
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    return ResNetForImageClassification(
+        ResNetConfig(
+            embedding_size=16, hidden_sizes=[16, 24, 32, 48], depths=[1, 1, 2, 1], layer_type="basic",
+            num_labels=N_CLASSES,
+        )
+    )  # fmt: skip
+
+
+class Functional(nn.Module):
+    """A user's own network: functional code, in-place operations, one activation module used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 12, 5, stride=2, padding=2)
+        self.second = nn.Conv2d(12, 16, 3, stride=2, padding=1)
+        self.third = nn.Conv2d(16, 16, 3, padding=1)
+        self.act = nn.ReLU(inplace=True)
+        self.head = nn.Linear(16, N_CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.first(x))
+        x = torch.relu_(self.second(x))
+        x = x + self.act(self.third(x))
+        x *= 0.5
+        return self.head(x.mean((2, 3)))
+
+
+def plain_logits(module: nn.Module, x: Tensor) -> Tensor:
+    """The network's own answer, read as its documentation says."""
+    with torch.no_grad():
+        output = module(x.clone())
+    return getattr(output, "logits", output)
+
+
+
+def families() -> list[Family]:
+    """Networks that were at hand while the finder was written."""
+    wide, square = (96, 160), (64, 64)
+    return [
+        Family("resnet", from_timm("resnet18"), wide, (3, 5), "layer4"),
+        Family("vgg", from_timm("vgg11_bn"), (128, 192), (4, 6)),
+        Family("densenet", from_timm("densenet121", growth_rate=8, block_config=(2, 2, 2, 2)), (97, 161), (3, 5)),
+        Family("mobilenetv2", from_timm("mobilenetv2_035"), (128, 192), (4, 6)),
+        Family("mobilenetv3", from_timm("mobilenetv3_small_050"), (128, 192), (4, 6)),
+        Family("efficientnet", from_timm("efficientnet_b0", channel_multiplier=0.25), (128, 192), (4, 6)),
+        Family("regnet", from_timm("regnetx_002"), wide, (3, 5)),
+        Family("convnext", from_timm("convnext_atto"), wide, (3, 5)),
+        Family("inception", from_timm("inception_v3"), (107, 171), (2, 4)),
+        Family("hrnet", from_timm("hrnet_w18_small"), wide, (3, 5)),
+        Family("repvgg", from_timm("repvgg_a0"), wide, (3, 5)),
+        Family("ghostnet", from_timm("ghostnet_050"), wide, (3, 5)),
+        Family("dla", from_timm("dla46_c"), wide, (3, 5)),
+        Family("nfnet", from_timm("nf_regnet_b0"), wide, (3, 5)),
+        Family("vit", from_timm("vit_tiny_patch16_224", img_size=(96, 128)), (96, 128), (6, 8), "blocks.10", 1),
+        Family(
+            "vit registers",
+            from_timm("vit_small_patch14_reg4_dinov2", img_size=(84, 112), embed_dim=96, num_heads=3, depth=4),
+            (84, 112), (6, 8), "blocks.2", 5,
+        ),
+        Family("vit average", from_timm("vit_tiny_patch16_224", img_size=(96, 128), global_pool="avg", class_token=False), (96, 128), (6, 8)),
+        Family("siglip", from_timm("vit_base_patch16_siglip_224", img_size=(96, 128), embed_dim=96, num_heads=3, depth=3), (96, 128), (6, 8)),
+        Family("deit distilled", from_timm("deit_tiny_distilled_patch16_224", img_size=(128, 96)), (128, 96), (8, 6), "blocks.10", 2),
+        Family("beit", from_timm("beit_base_patch16_224", img_size=96, embed_dim=96, num_heads=3, depth=3), (96, 96), (6, 6), None, 1),
+        Family("eva", from_timm("eva02_tiny_patch14_224", img_size=(84, 112)), (84, 112), (6, 8), None, 1),
+        Family("cait", from_timm("cait_xxs24_224", img_size=96, depth=3), (96, 96), (6, 6)),
+        Family("xcit", from_timm("xcit_nano_12_p16_224"), (96, 160), (6, 10), None, 1),
+        Family("volo", from_timm("volo_d1_224", img_size=96, layers=(1, 1, 2, 1), embed_dims=(48, 96, 96, 96), num_heads=(3, 3, 3, 3)), (96, 96), (6, 6), None, 1),
+        Family("mixer", from_timm("mixer_s32_224", img_size=(160, 160)), (160, 160), (5, 5)),
+        Family("swin", from_timm("swin_tiny_patch4_window7_224", img_size=(112, 168), embed_dim=24, depths=(1, 1, 2, 1), window_size=4), (112, 168), (4, 6)),
+        Family("swin v2", from_timm("swinv2_tiny_window8_256", img_size=(128, 192), embed_dim=24, depths=(1, 1, 2, 1), window_size=4), (128, 192), (4, 6)),
+        Family("pvt", from_timm("pvt_v2_b0"), (96, 160), (3, 5)),
+        Family("twins", from_timm("twins_svt_small", embed_dims=(16, 32, 64, 128), depths=(1, 1, 1, 1)), (224, 224), (7, 7)),
+        Family("nest", from_timm("nest_tiny", embed_dims=(24, 48, 96), num_heads=(1, 2, 4), depths=(1, 1, 2), img_size=112), (112, 112), (7, 7)),
+        Family("levit", levit, (224, 224), (4, 4)),
+        Family("maxvit", from_timm("maxvit_rmlp_pico_rw_256", img_size=(128, 192)), (128, 192), (4, 6)),
+        Family("coatnet", from_timm("coatnet_nano_rw_224", img_size=(96, 160)), (96, 160), (3, 5)),
+        Family("poolformer", from_timm("poolformer_s12"), (96, 160), (3, 5)),
+        Family("hiera", from_timm("hiera_tiny_224", img_size=(128, 192), embed_dim=24, stages=(1, 1, 2, 1)), (128, 192), (4, 6)),
+        Family("mvit", from_timm("mvitv2_tiny", img_size=(96, 160)), (96, 160), (3, 5)),
+        Family("davit", from_timm("davit_tiny", depths=(1, 1, 1, 1), embed_dims=(24, 48, 96, 192)), (112, 168), (4, 6)),
+        Family("coat", from_timm("coat_tiny", img_size=96), (96, 96), (3, 3), None, 1),
+        Family("crossvit", from_timm("crossvit_9_240", img_size=(120, 120)), (120, 120), (7, 7), None, 1),
+        Family("tnt", from_timm("tnt_s_legacy_patch16_224", img_size=96, depth=3), (96, 96), (6, 6), None, 1),
+        Family("fastvit", from_timm("fastvit_t8"), (128, 192), (4, 6)),
+        Family("mambaout", from_timm("mambaout_femto"), (128, 192), (4, 6)),
+        Family("torchvision vit", from_torchvision("vit_b_16", image_size=64), (64, 64), (4, 4), "encoder.layers.encoder_layer_10", 1),
+        Family("torchvision swin", from_torchvision("swin_t"), (96, 160), (3, 5)),
+        Family("torchvision googlenet", from_torchvision("googlenet", init_weights=False), (97, 161), (3, 5)),
+        Family("torchvision squeezenet", from_torchvision("squeezenet1_1"), (97, 161), (5, 9)),
+        Family("torchvision shufflenet", from_torchvision("shufflenet_v2_x0_5"), (97, 161), (4, 6)),
+        Family("torchvision mnasnet", from_torchvision("mnasnet0_5"), (97, 161), (4, 6)),
+        Family("torchvision alexnet", from_torchvision("alexnet"), (127, 191), (3, 5), "features"),
+        Family("open_clip vit", open_clip_vit, (64, 96), (4, 6), "transformer.resblocks.2", 1),
+        Family("open_clip resnet", open_clip_resnet, (128, 128), (4, 4), "layer4"),
+        Family("hf vit", hf_vit, (96, 64), (6, 4), None, 1),
+        Family("hf swin", hf_swin, (64, 64), (4, 4)),
+        Family("hf convnext", hf_convnext, (96, 160), (3, 5)),
+        Family("hf resnet", hf_resnet, (96, 160), (3, 5)),
+        Family("own functional", Functional, (45, 61), (12, 16)),
+    ]
