@@ -25,7 +25,7 @@ def test_at_global_pooling_and_a_linear_head_all_are_cam_and_add_up_to_the_logit
     cells = a.shape[2] * a.shape[3]
     torch.testing.assert_close(maps_of(HiResCAM(), network, x, 2) * cells, cam)
     torch.testing.assert_close(maps_of(GradCAM(relu=False), network, x, 2) * cells, cam)
-    sums = maps_of(HiResCAM(), network, x, 2).sum((1, 2)) + float(head.bias[2])
+    sums = maps_of(HiResCAM(), network, x, 2).sum((1, 2)) + head.bias[2].item()
     torch.testing.assert_close(sums, network(x)[:, 2].detach(), rtol=1e-5, atol=1e-5)
 
 
@@ -35,9 +35,8 @@ def test_hirescam_is_share_on_an_affine_tail_and_effect_on_another() -> None:
         assert answer.kind == "share" and answer.gap is not None and answer.gap < 1e-5 and answer.signed
     network = SmallCNN(deep=True)
     for answer, picture in zip(explain(HiResCAM(), network, x), x, strict=True):
-        logit = network(picture[None])[0, 0]
-        bias = network.head(torch.zeros(1, 8))[0, 0]
-        gap = abs(answer.map.sum() - float(logit - bias)) / abs(float(logit - bias))
+        logit, bias = network(picture[None])[0, 0].item(), network.head(torch.zeros(1, 8))[0, 0].item()
+        gap = abs(answer.map.sum() - (logit - bias)) / abs(logit - bias)
         assert answer.kind == "effect" and answer.gap == pytest.approx(gap, rel=1e-3) and gap > 1e-3
 
 

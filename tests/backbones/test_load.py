@@ -325,7 +325,7 @@ def test_a_folder_that_is_no_model_says_what_it_holds(home: Path) -> None:
     ("name", "said"),
     [
         ("timm/resnt50", "timm has no model 'resnt50'.\n  Did you mean 'resnet50'"),
-        ("timm/resnet50.a9_in1k", "timm has no weights 'a9_in1k' for 'resnet50'.\n  Did you mean 'a2_in1k'"),
+        ("timm/resnet50.a9_in1k", "timm has no weights 'a9_in1k' for 'resnet50'.\n  Did you mean"),
         ("torchvision/resnet51", "torchvision has no classifier 'resnet51'.\n  Did you mean 'resnet50'"),
         ("torchvision/resnet50@V3", "They are: IMAGENET1K_V1, IMAGENET1K_V2."),
         ("torchvision/fcn_resnet50", "torchvision has no classifier 'fcn_resnet50'"),

@@ -7,6 +7,8 @@ import pytest
 
 from seewhy.errors import AccountingError, InputError, NotSupported, UnknownConcept
 from seewhy.explanation import ConceptEvidence, contrast_of
+from seewhy.explanation.query import centre_and_coverage, where_in_words
+from seewhy.images.geometry import Geometry
 from tests.explanation.make import attribution, explanation, picture
 
 
@@ -187,3 +189,23 @@ def test_where_in_words_names_the_place(cell: tuple[int, int], words: str) -> No
     spot = np.zeros((3, 5))
     spot[cell] = 1
     assert attribution(map=spot).describe_where().startswith(words)
+
+
+def test_coverage_is_the_strong_cells_share_of_the_picture() -> None:
+    # A 40x40 input is cut from the middle of a 50x100 picture resized to 40x80: 40x40 of its 40x80.
+    geometry = Geometry((50, 100), (40, 40), 0.8, 0.8, -20.0, 0.0)
+    spot = np.zeros((4, 4))
+    spot[0, 3] = 1
+    centre, coverage = centre_and_coverage(spot, geometry)
+    assert coverage == pytest.approx(1 / 16 / 2)
+    # The cell spans x 30..40 of the input, 62.5..75 of the picture, and y 0..12.5.
+    assert centre == pytest.approx((0.6875, 0.125))
+
+
+def test_pixel_maps_are_averaged_before_words_are_found() -> None:
+    rng = np.random.default_rng(0)
+    noisy = rng.normal(size=(224, 224)) * 0.1
+    noisy[150:200, 20:70] += rng.exponential(size=(50, 50))
+    noisy[5, 5] = 100 * 0.2
+    geometry = Geometry.stretch((300, 300), (224, 224))
+    assert where_in_words(noisy, geometry).startswith("lower left")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from seewhy.errors import BadArtefact, UnknownName
 from seewhy.explanation import CAPABILITIES, AttributionMap, Explanation, from_dict
+from seewhy.images.picture import Picture
 from tests.explanation.make import attribution, explanation, picture
 
 
@@ -105,3 +107,15 @@ def test_capabilities_are_asked_by_name() -> None:
     with pytest.raises(UnknownName, match="There is no operation 'figur'\\.\\s+Did you mean 'figure'"):
         explanation().can("figur")
     assert set(CAPABILITIES) >= {"where", "totals", "query", "contrast", "masks", "figure", "save"}
+
+
+def test_a_picture_of_an_absurd_size_is_refused_before_it_is_made() -> None:
+    data = explanation().to_dict()
+    data["image"] |= {"width": 10**6, "height": 10**6}
+    with pytest.raises(BadArtefact, match="is said to be 1000000x1000000"):
+        from_dict(data)
+
+
+def test_no_path_of_the_users_machine_is_saved() -> None:
+    secret = Picture(picture().pixels, "cat.png", path=Path("/home/someone/secret/cat.png"))
+    assert "secret" not in json.dumps(explanation(image=secret).to_dict())

@@ -20,6 +20,7 @@ from seewhy.attribution.gradcam import GradCAM
 from seewhy.attribution.hirescam import HiResCAM
 from seewhy.attribution.layercam import LayerCAM
 from seewhy.attribution.scorecam import ScoreCAM
+from seewhy.backbones.base import Backbone
 from tests.attribution.real_pictures import cifar, imagenet
 from tests.attribution.small_networks import draw, maps_of
 
@@ -51,11 +52,9 @@ def _theirs(name: str, network: nn.Module, layer: str, x: Tensor, targets: list[
     return torch.tensor(seen[0]).float()
 
 
-def _agree(name: str, network: nn.Module, layer: str, x: Tensor, targets: list[int]) -> None:
-    ours, theirs = (
-        maps_of(METHODS[name], network, x, targets, at=layer),
-        _theirs(name, network, layer, x, targets),
-    )
+def _agree(name: str, backbone: Backbone, layer: str, x: Tensor, targets: list[int]) -> None:
+    ours = maps_of(METHODS[name], backbone, x, targets, at=layer)
+    theirs = _theirs(name, backbone.module, layer, x, targets)
     if name == "EigenCAM":  # the sign of theirs is what the decomposition happens to give
         theirs = theirs * torch.sign((ours * theirs).sum((1, 2), keepdim=True))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * float(theirs.abs().max()))
@@ -64,35 +63,47 @@ def _agree(name: str, network: nn.Module, layer: str, x: Tensor, targets: list[i
 GRADIENT = ["GradCAM", "HiResCAM", "LayerCAM", "EigenCAM"]
 
 
-@pytest.mark.parametrize("name", GRADIENT)
-@pytest.mark.parametrize(("library", "layer"), [("torchvision", "layer3"), ("timm", "layer4")])
-def test_random_resnet18(name: str, library: str, layer: str) -> None:
+@pytest.fixture(scope="module")
+def resnet18() -> dict[str, Backbone]:
+    """Random networks of both libraries; their layers are looked for once."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        network = torchvision.models.resnet18() if library == "torchvision" else timm.create_model("resnet18")
-    _agree(name, network.eval(), layer, draw(2, 3, 75, 110), [5, 400])
+        made = {"torchvision": torchvision.models.resnet18(), "timm": timm.create_model("resnet18")}
+    return {name: Backbone(network.eval()) for name, network in made.items()}
+
+
+@pytest.fixture(scope="module")
+def real(real_network: Callable[[str], Any]) -> dict[str, tuple[Backbone, Any]]:
+    loaded = {name: real_network(name) for name in ("resnet20_cifar10", "mobilenetv2_imagenet")}
+    return {name: (Backbone(network), meta) for name, (network, meta) in loaded.items()}
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+@pytest.mark.parametrize(("library", "layer"), [("torchvision", "layer3"), ("timm", "layer4")])
+def test_random_resnet18(resnet18: dict[str, Backbone], name: str, library: str, layer: str) -> None:
+    _agree(name, resnet18[library], layer, draw(2, 3, 75, 110), [5, 400])
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", GRADIENT)
 @pytest.mark.parametrize("layer", ["layer3", "layer2"])
-def test_real_resnet20(real_network: Callable[[str], Any], data: Path, name: str, layer: str) -> None:
-    network, meta = real_network("resnet20_cifar10")
-    _agree(name, network, layer, cifar(data, meta, 3), [0, 4, 9])
+def test_real_resnet20(real: dict[str, tuple[Backbone, Any]], data: Path, name: str, layer: str) -> None:
+    backbone, meta = real["resnet20_cifar10"]
+    _agree(name, backbone, layer, cifar(data, meta, 3), [0, 4, 9])
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", GRADIENT)
-def test_real_mobilenet(real_network: Callable[[str], Any], data: Path, name: str) -> None:
-    network, meta = real_network("mobilenetv2_imagenet")
-    _agree(name, network, "blocks.6", imagenet(data, meta, 1, (160, 192)), [207])
+def test_real_mobilenet(real: dict[str, tuple[Backbone, Any]], data: Path, name: str) -> None:
+    backbone, meta = real["mobilenetv2_imagenet"]
+    _agree(name, backbone, "blocks.6", imagenet(data, meta, 1, (160, 192)), [207])
 
 
 @pytest.mark.real
-def test_scorecam_on_the_real_resnet20(real_network: Callable[[str], Any], data: Path) -> None:
+def test_scorecam_on_the_real_resnet20(real: dict[str, tuple[Backbone, Any]], data: Path) -> None:
     # Where the grid is as fine as the picture: it enlarges with aligned corners, we do not.
-    network, meta = real_network("resnet20_cifar10")
-    _agree("ScoreCAM", network, "layer1", cifar(data, meta, 2), [0, 4])
+    backbone, meta = real["resnet20_cifar10"]
+    _agree("ScoreCAM", backbone, "layer1", cifar(data, meta, 2), [0, 4])
 
 
 def test_scorecam_on_a_random_network_and_a_picture_that_is_not_square() -> None:
@@ -103,4 +114,4 @@ def test_scorecam_on_a_random_network_and_a_picture_that_is_not_square() -> None
     ).eval()
     for i, parameter in enumerate(network.parameters()):
         parameter.data = 0.5 * draw(*parameter.shape, seed=i)
-    _agree("ScoreCAM", network, "0", draw(2, 3, 17, 26), [1, 3])
+    _agree("ScoreCAM", Backbone(network), "0", draw(2, 3, 17, 26), [1, 3])

@@ -61,7 +61,7 @@ def test_without_calibration_there_is_no_strength() -> None:
 def test_a_map_says_its_range_unit_place_and_gap() -> None:
     table = text(made_attribution(gap=0.02, kind="share"))
     assert "gradient_x_input 7x7   from -0.558 to +0.967 logit per cell" in table
-    assert "is strongest in the centre (10 % of the image)" in table and "completeness gap 0.02" in table
+    assert "is strongest in the centre (11 % of the image)" in table and "completeness gap 0.02" in table
 
 
 def test_choices_warnings_and_notes_are_told() -> None:

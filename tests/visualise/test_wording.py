@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seewhy.images.geometry import Geometry
 from seewhy.visualise.wording import clean, listing, number, score_text, sentence, signed_column
-from tests.made_answers import made_attribution, made_effects, made_explanation
+from tests.made_answers import made_attribution, made_effects, made_explanation, made_picture
 
 
 def test_a_name_cannot_send_escape_sequences_or_turn_its_surroundings() -> None:
@@ -59,9 +60,12 @@ def test_the_sentence_says_where_or_why_not() -> None:
     assert "is strongest in the centre (" in sentence(made_attribution())
     nothing = made_attribution(map=-np.ones((2, 2), np.float32))
     assert sentence(nothing) == "Nothing in the picture speaks for painted bunting."
-    dust = np.zeros((224, 224), np.float32)
-    dust[3, 5] = 1
-    assert "is scattered over single cells" in sentence(made_attribution(map=dust))
+    above = np.zeros((4, 4), np.float32)
+    above[0, 1] = 1
+    # A 40x20 picture in the lower half of a 40x40 input: the first row of cells holds only padding.
+    padded = Geometry((20, 40), (40, 40), 1.0, 1.0, 0.0, 20.0)
+    answer = made_attribution(picture=made_picture(20, 40), map=above, geometry=padded)
+    assert "lies in the padding around the picture" in sentence(answer)
     assert "cannot be told by place" in sentence(made_effects())
     assert sentence(made_explanation(0)) == "There are no concepts for painted bunting, and so no map."
 

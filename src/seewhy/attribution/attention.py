@@ -111,7 +111,7 @@ class AttentionTap(TorchFunctionMode):
             )
         if enable_gqa:
             groups = query.shape[-3] // key.shape[-3]
-            key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
+            key, value = key.repeat(1, groups, 1, 1), value.repeat(1, groups, 1, 1)
         weights = attention_weights(query, key, attn_mask, is_causal=is_causal, scale=scale)
         return self._keep(weights) @ value
 

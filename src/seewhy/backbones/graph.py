@@ -7,6 +7,7 @@ containers have data-dependent code cannot be traced; the caller then replays by
 
 from __future__ import annotations
 
+import linecache
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,8 +58,8 @@ def cut_graph(module: nn.Module, name: str) -> GraphCut:
         raise CannotCut("the output does not depend on it")
     live = _crossing(graph, calls[0], after)
     return GraphCut(
-        head=fx.GraphModule(root, _head(graph, calls[0], live)),
-        tail=fx.GraphModule(root, _tail(graph, calls[0], live, after)),
+        head=_compiled(root, _head(graph, calls[0], live)),
+        tail=_compiled(root, _tail(graph, calls[0], live, after)),
         live=tuple(node.name for node in live),
     )
 
@@ -149,3 +150,14 @@ def _tail(graph: fx.Graph, cut: fx.Node, live: list[fx.Node], after: set[fx.Node
         if node in after or constant:
             copies[node] = tail.node_copy(node, lambda source: copies[source])
     return tail
+
+
+def _compiled(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
+    """A graph as a module, whose source torch does not keep for the rest of the process (seen in torch 2.15)."""
+    made = fx.GraphModule(root, graph)
+    source = type(made).forward.__code__.co_filename
+    linecache.cache.pop(source, None)
+    loader = getattr(fx.graph_module, "_loader", None)
+    if loader is not None:
+        loader.eval_cache.pop(source, None)
+    return made

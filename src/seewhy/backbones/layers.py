@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.backbones import tree
-from seewhy.backbones.layout import FeatureLayer, Layout, spatial_layout
-from seewhy.backbones.probe import SEALED, Exchange, Probe, in_order
+from seewhy.backbones.layout import FeatureLayer, Layout, spatial_layout, spatial_layouts
+from seewhy.backbones.probe import DOUBT, SEALED, Exchange, Probe, order_scores
 from seewhy.backbones.taps import tapped
 from seewhy.errors import LayerNotFound, NotSupported, did_you_mean, message
 
@@ -77,15 +77,18 @@ def find_layers(probe: Probe) -> list[Candidate]:
         passed_through = {id(leaf) for _, leaf in tree.leaves(inputs)}
 
         def watch(path: tree.Path, leaf: Tensor) -> Tensor:
-            layer = _spatial(leaf, probe) if leaf.requires_grad and id(leaf) not in passed_through else None
-            if layer is None:
+            if not leaf.requires_grad or id(leaf) in passed_through:
+                return leaf
+            readings = _readings(
+                leaf, probe, FeatureLayer(name, "bchw", (0, 0), 0, 0, call, path, probe.size)
+            )
+            if not readings:
                 return leaf
             # A copy, so that its gradient is what flows through this output, and not through other outputs
             # that the module made of the same tensor.
             copied = leaf.clone()
             same_as[id(copied)] = root = same_as.get(id(leaf), id(leaf))
-            layer = replace(layer, name=name, call=call, path=path)
-            recorded.append(_Recorded(layer, copied, leaf, root))
+            recorded.append(_Recorded(readings, copied, leaf, root))
             return copied
 
         return tree.map_leaves(output, watch)
@@ -94,15 +97,14 @@ def find_layers(probe: Probe) -> list[Candidate]:
         logits = probe.run(probe.inputs.detach().clone().requires_grad_())
     gradients = _gradients(logits, [each.tensor for each in recorded])
     alive = [
-        gradient is not None and _depends(each.layer, gradient)
+        [gradient is not None and _depends(layer, gradient) for layer in each.readings]
         for each, gradient in zip(recorded, gradients, strict=True)
     ]
-    kept = _outermost(recorded, alive, probe.module)
-    found = [(recorded[i].layer, alive[i]) for i in kept]
+    found = [(recorded[i].readings, alive[i]) for i in _outermost(recorded, alive, probe.module)]
     # The graph of the backward pass holds every intermediate value; let it go before running more pictures.
     del recorded, gradients, logits
-    ordered = in_order(probe, [layer for layer, _ in found])
-    return [Candidate(layer, alive=a, in_order=o) for (layer, a), o in zip(found, ordered, strict=True)]
+    scores = iter(order_scores(probe, [layer for readings, _ in found for layer in readings]))
+    return [_likeliest(readings, lives, [next(scores) for _ in readings]) for readings, lives in found]
 
 
 def choose_layer(probe: Probe, candidates: list[Candidate], *, tries: int = 48) -> Candidate:
@@ -198,39 +200,48 @@ def is_sealed(probe: Probe, layer: FeatureLayer) -> bool:
     return Exchange(probe).leak(layer) <= SEALED
 
 
-def _spatial(leaf: Tensor, probe: Probe) -> FeatureLayer | None:
-    found = spatial_layout(tuple(leaf.shape), probe.n, probe.size, probe.prefix_hint)
-    if found is None:
-        return None
-    layout, grid, channels, prefix = found
-    return FeatureLayer("", layout, grid, channels, prefix, model_size=probe.size)
+def _readings(leaf: Tensor, probe: Probe, at: FeatureLayer) -> list[FeatureLayer]:
+    return [
+        replace(at, layout=layout, grid=grid, channels=channels, prefix=prefix)
+        for layout, grid, channels, prefix in spatial_layouts(
+            tuple(leaf.shape), probe.n, probe.size, probe.prefix_hint
+        )
+    ]
+
+
+def _likeliest(readings: list[FeatureLayer], alive: list[bool], scores: list[float]) -> Candidate:
+    """The first reading, unless a patch moved in the picture speaks against it or clearly for another."""
+    best = max(range(len(readings)), key=scores.__getitem__)
+    if scores[0] >= 0 and scores[best] < scores[0] + DOUBT:
+        best = 0
+    return Candidate(readings[best], alive=alive[best], in_order=scores[best] >= 0)
 
 
 @dataclass(frozen=True)
 class _Recorded:
-    """A spatial tensor that a module returned.
+    """A spatial tensor that a module returned, and the ways to read it, the likeliest first.
 
     `tensor` is the copy that went on in its place, `original` is kept so that its id stays its own, and
     `root` tells apart tensors from copies of them.
     """
 
-    layer: FeatureLayer
+    readings: list[FeatureLayer]
     tensor: Tensor
     original: Tensor
     root: int
 
 
-def _outermost(recorded: list[_Recorded], alive: list[bool], module: nn.Module) -> list[int]:
+def _outermost(recorded: list[_Recorded], alive: list[list[bool]], module: nn.Module) -> list[int]:
     """One entry per tensor, named by the last module that returned it; pooling and projections left out.
 
     A bare linear layer on tokens is a query, key, value or half of an MLP, never a stage of the network.
     """
     by_root: dict[int, int] = {}
     for i, each in enumerate(recorded):
-        if isinstance(module.get_submodule(each.layer.name), (*_POOLING, nn.Linear)):
+        if isinstance(module.get_submodule(each.readings[0].name), (*_POOLING, nn.Linear)):
             continue
         before = by_root.get(each.root)
-        if before is not None and alive[before] and not alive[i]:
+        if before is not None and any(alive[before]) and not any(alive[i]):
             continue
         by_root.pop(each.root, None)
         by_root[each.root] = i

@@ -17,7 +17,8 @@ from seewhy.types import Size
 
 Layout = Literal["bchw", "bhwc", "tokens"]
 
-MAX_PREFIX = 8
+MAX_PREFIX = 16
+"""Most class and register tokens that are looked for where the library does not state their number."""
 
 
 @dataclass(frozen=True)
@@ -85,32 +86,41 @@ class FeatureLayer:
         return tree.map_leaves(output, lambda path, leaf: tensor if path == self.path else leaf)
 
 
+Reading = tuple[Layout, Size, int, int]
+"""(layout, grid, channels, prefix)"""
+
+
 def spatial_layout(
     shape: tuple[int, ...], n: int, size: Size, prefix_hint: int | None = None
-) -> tuple[Layout, Size, int, int] | None:
-    """(layout, grid, channels, prefix) of an output of this shape, or None if it keeps no place.
+) -> Reading | None:
+    """The likeliest way to read an output of this shape for `n` pictures of `size`, or None if it keeps no place.
 
     A grid keeps a place if its rows and columns divide the input's height and width by about the same stride.
     """
+    return next(iter(spatial_layouts(shape, n, size, prefix_hint)), None)
+
+
+def spatial_layouts(
+    shape: tuple[int, ...], n: int, size: Size, prefix_hint: int | None = None
+) -> list[Reading]:
+    """Up to three ways to read an output of this shape, the likeliest first.
+
+    Of four axes torch's order, channels first, goes before channels last. Of tokens, the number of class and
+    register tokens that the library states goes first, then equal strides, then few such tokens.
+    """
     if not shape or shape[0] != n:
-        return None
+        return []
+    readings: list[Reading] = []
     if len(shape) == 4:
         _, a, b, c = shape
-        first = _is_grid((b, c), size)
-        last = _is_grid((a, b), size)
-        if first and last:
-            # Both readings fit only where channels equal a side of the grid; channel-first is torch's rule.
-            last = False
-        if first:
-            return "bchw", (b, c), a, 0
-        if last:
-            return "bhwc", (a, b), c, 0
+        if _is_grid((b, c), size):
+            readings.append(("bchw", (b, c), a, 0))
+        if _is_grid((a, b), size):
+            readings.append(("bhwc", (a, b), c, 0))
     if len(shape) == 3:
-        found = _token_grid(shape[1], size, prefix_hint)
-        if found is not None:
-            grid, prefix = found
-            return "tokens", grid, shape[2], prefix
-    return None
+        for grid, prefix in _token_grids(shape[1], size, prefix_hint):
+            readings.append(("tokens", grid, shape[2], prefix))
+    return readings
 
 
 def _is_grid(grid: Size, size: Size) -> bool:
@@ -127,20 +137,16 @@ def _is_grid(grid: Size, size: Size) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _token_grid(n_tokens: int, size: Size, prefix_hint: int | None) -> tuple[Size, int] | None:
-    """The grid and prefix of `n_tokens` tokens: equal strides first, then few prefix tokens."""
-    best: tuple[tuple[bool, bool, float, int], Size, int] | None = None
-    for prefix in range(min(MAX_PREFIX, n_tokens - 2) + 1):
+def _token_grids(n_tokens: int, size: Size, prefix_hint: int | None) -> tuple[tuple[Size, int], ...]:
+    """Grids of `n_tokens` tokens and how many go before; the likeliest three."""
+    found: list[tuple[tuple[bool, float, int], Size, int]] = []
+    for prefix in range(min(max(MAX_PREFIX, prefix_hint or 0), n_tokens - 2) + 1):
         for grid in _factors(n_tokens - prefix):
-            if not _is_grid(grid, size):
-                continue
-            vertical, horizontal = size[0] / grid[0], size[1] / grid[1]
-            exact = vertical == horizontal and vertical.is_integer()
-            uneven = 0.0 if exact else abs(vertical - horizontal)
-            rank = (prefix_hint not in (None, prefix), not exact, uneven, prefix)
-            if best is None or rank < best[0]:
-                best = (rank, grid, prefix)
-    return None if best is None else best[1:]
+            if _is_grid(grid, size):
+                uneven = abs(math.log(size[0] * grid[1] / (size[1] * grid[0])))
+                rank = (prefix_hint not in (None, prefix), round(uneven, 6), prefix)
+                found.append((rank, grid, prefix))
+    return tuple((grid, prefix) for _, grid, prefix in sorted(found)[:3])
 
 
 def _factors(n: int) -> Iterator[Size]:

@@ -24,7 +24,7 @@ PLACES = ((0, 1), (2, 5), (3, 3), (5, 0), (6, 4))
 is transposed or turned over."""
 
 _BOARD = 7
-_DOUBT = 0.1
+DOUBT = 0.1
 """How much of a response may be out of place before it counts, as a share of all responses at a cell."""
 
 
@@ -91,8 +91,11 @@ class Exchange:
         self._difference = float((straight - self._wanted).abs().max())
 
 
-def in_order(probe: Probe, layers: Sequence[FeatureLayer]) -> list[bool]:
-    """Whether the cells of each layer lie in the order of the picture: a patch moved there moves the map.
+def order_scores(probe: Probe, layers: Sequence[FeatureLayer]) -> list[float]:
+    """How well the cells of each layer lie in the order of the picture: a patch moved there must move the map.
+
+    At least 0 if they do; an output that responds everywhere alike (attention with random weights) is not
+    evidence of disorder.
 
     Shapes alone cannot tell: tokens may be stored window by window, an attention matrix looks like a grid,
     and class tokens may stand before or after the patches. A strong patch is pasted at a few places of a
@@ -106,11 +109,11 @@ def in_order(probe: Probe, layers: Sequence[FeatureLayer]) -> list[bool]:
     wanted: dict[tuple[str, int], list[int]] = {}
     for i, layer in enumerate(layers):
         wanted.setdefault((layer.name, layer.call), []).append(i)
-    found = [False] * len(layers)
+    found = [-1.0] * len(layers)
 
     def judge(name: str, call: int, _: Any, output: Any) -> None:
         for i in wanted.get((name, call), ()):
-            found[i] = _follows(tree.at(output, layers[i].path), layers[i], boxes, probe.size)
+            found[i] = _score(tree.at(output, layers[i].path), layers[i], boxes, probe.size)
 
     modules = {layer.name: probe.module.get_submodule(layer.name) for layer in layers}
     with torch.no_grad(), tapped(modules, judge):
@@ -134,12 +137,11 @@ def _patched(probe: Probe) -> tuple[Float[Tensor, "b c H W"], list[tuple[int, in
     return pictures, boxes
 
 
-def _follows(
-    tensor: Tensor, layer: FeatureLayer, boxes: list[tuple[int, int, int, int]], size: Size
-) -> bool:
-    """Whether each patch acts at its own cells, and not more at others or at other offsets of tokens.
+def _score(tensor: Tensor, layer: FeatureLayer, boxes: list[tuple[int, int, int, int]], size: Size) -> float:
+    """How much each patch stands out at its own cells, less what may be asked of it.
 
-    An output that responds everywhere alike (attention with random weights) is not evidence of disorder.
+    That is half of what it stands out at the cells where it does most, and as much as at any other offset of
+    tokens.
     """
     features = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
     channels = 1 if layer.layout == "bchw" else -1
@@ -156,7 +158,7 @@ def _follows(
         for start in range(share.shape[1] - n_cells + 1)
     ]
     anywhere = float(share.max(1).values.mean()) - by_chance
-    return own[layer.prefix] >= max(anywhere / 2, *own) - _DOUBT
+    return own[layer.prefix] - max(anywhere / 2, *own) + DOUBT
 
 
 def _area(box: tuple[int, int, int, int], grid: Size, size: Size) -> Float[Tensor, " cells"]:

@@ -207,8 +207,12 @@ def _others_of_the_same_name(folder: Path) -> list[str]:
     own = {entry.stem for entry in folder.iterdir() if entry.suffix == ".py" or entry.is_dir()}
     found = []
     for key, module in list(sys.modules.items()):
-        top = sys.modules.get(key.partition(".")[0], module)
-        if key.partition(".")[0] in own and not _is_library(top) and not _comes_from(top, [folder]):
+        name = key.partition(".")[0]
+        top = sys.modules.get(name, module)
+        file = _file_of(top)
+        if name not in own or file is None or _is_library(top):
+            continue
+        if file != folder / f"{name}.py" and not file.is_relative_to(folder / name):
             found.append(key)
     return found
 

@@ -95,23 +95,20 @@ def talk(text: str) -> None:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Aligned columns on stdout, as wide as they need where nobody looks at a terminal."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
     drawn = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in head:
-        drawn.add_column(
-            name,
-            justify="right" if name in right else "left",
-            overflow="fold" if terminal else "ignore",
-            no_wrap=not terminal,
-        )
+        drawn.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
         # Names come from models and files: never read them as markup.
-        drawn.add_row(*(Text(cell) for cell in row))
-    console = Console(file=sys.stdout, width=None if terminal else 1000, highlight=False, emoji=False)
+        drawn.add_row(*(Text(_printable(cell, sys.stdout)) for cell in row))
+    needed = sum(max(cell_len(row[i]) for row in [head, *rows]) + 2 for i in range(len(head)))
+    width = None if sys.stdout.isatty() else needed
+    console = Console(file=sys.stdout, width=width, highlight=False, emoji=False)
     with console.capture() as capture:
         console.print(drawn)
     data("\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n")))
@@ -124,12 +121,8 @@ def progress(doing: str) -> Iterator[Callable[[int, int], None] | None]:
     The bar appears once the work is expected to take more than `LONG_SECONDS` in all. SEEWHY_PROGRESS=0 turns
     it off.
     """
-    if not sys.stderr.isatty() or os.environ.get("SEEWHY_PROGRESS", "1").lower() in (
-        "0",
-        "false",
-        "no",
-        "off",
-    ):
+    wanted = os.environ.get("SEEWHY_PROGRESS", "1").lower() not in ("0", "false", "no", "off")
+    if not (wanted and sys.stderr.isatty()):
         yield None
         return
     from rich.console import Console

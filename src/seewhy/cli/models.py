@@ -21,7 +21,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Name = Annotated[str, typer.Argument(help="Such as timm/resnet50.a1_in1k.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Such as timm/resnet50.a1_in1k.", show_default=False)
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -47,7 +49,8 @@ def models(
 @verb
 def list_models(
     pattern: Annotated[
-        str | None, typer.Argument(help="With wildcards, such as 'timm/resnet*'.", show_default=False)
+        str | None,
+        typer.Argument(metavar="PATTERN", help="With wildcards, such as 'timm/resnet*'.", show_default=False),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -121,7 +124,9 @@ def fetch(
 @app.command("verify")
 @verb
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder of one model, or of several.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of one model, or of several.", show_default=False)
+    ],
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:

@@ -9,6 +9,7 @@ import typer
 Model = Annotated[
     str,
     typer.Argument(
+        metavar="MODEL",
         help="timm/NAME, torchvision/NAME, open_clip/ARCH/TAG, hf/ORG/NAME, local:DIR or FILE.py:FACTORY.",
         show_default=False,
     ),

@@ -32,6 +32,10 @@ class Answers(Sequence[A], Generic[A]):
     def __iter__(self) -> Iterator[A]:
         return iter(self._answers)
 
+    def figure(self, **options: Any) -> Any:
+        """One matplotlib `Figure` of all; see `Answer.figure`."""
+        return VIEWS["figure"](self, **options)
+
     def save(self, output: Any, **options: Any) -> Any:
         """One page or JSON file for all; see `Answer.save`."""
         return VIEWS["save"](self, output, **options)

@@ -65,7 +65,7 @@ def region_score(map_hw: Float[np.ndarray, "h w"], weights_hw: Float[np.ndarray,
 def where_in_words(map_hw: Float[np.ndarray, "h w"], geometry: Geometry, threshold: float = 0.5) -> str:
     """Where a map is strong, in words, such as 'upper left, 7 % of the image'.
 
-    Cells above `threshold` times the map's maximum count; a map without a positive value is 'nowhere', one
+    Cells above `threshold` times the largest count; a map without a positive value is 'nowhere', one
     that is strong on more than 60 % of what the model saw is 'everywhere'.
     """
     centre, coverage = centre_and_coverage(map_hw, geometry, threshold)
@@ -86,20 +86,34 @@ def centre_and_coverage(
     """Centre of mass (x, y) of the strong cells as shares of the picture, and the share of it they cover.
 
     Coverage is of the whole original picture, so an uncropped border that the model never saw counts as not
-    covered. The centre is None if no cell is positive.
+    covered. Maps finer than 32 cells a side are averaged over blocks first, since single pixels are no place.
+    The centre is None if no cell is positive, or none of the strong ones lies on the picture.
     """
-    peak = float(map_hw.max())
+    cells = _averaged(map_hw)
+    peak = float(cells.max())
     if peak <= 0:
         return None, 0.0
-    # A picture of at most 64x64 samples is enough for words and keeps many rows cheap.
-    height, width = (min(64, extent) for extent in geometry.original)
-    placed = geometry.place(map_hw, (height, width))
-    strong = np.where(np.isnan(placed), 0.0, placed)
-    strong = np.where(strong >= threshold * peak, strong, 0.0).astype(np.float64)
+    shown = geometry.cell_weights(np.ones(geometry.original), (cells.shape[0], cells.shape[1]))
+    strong = np.where(cells >= threshold * peak, cells, 0.0).astype(np.float64) * shown
     mass = float(strong.sum())
     if mass <= 0:
-        # Interpolation can flatten a peak that lies outside the picture's own pixels.
         return None, 0.0
-    x = float((strong.sum(0) * (np.arange(width) + 0.5)).sum() / mass / width)
-    y = float((strong.sum(1) * (np.arange(height) + 0.5)).sum() / mass / height)
-    return (x, y), float((strong > 0).mean())
+    (rows, columns), (height, width) = cells.shape, geometry.original
+    # Cell centres in the input, taken back to the picture.
+    y = ((np.arange(rows) + 0.5) * geometry.model[0] / rows - geometry.ty) / geometry.sy / height
+    x = ((np.arange(columns) + 0.5) * geometry.model[1] / columns - geometry.tx) / geometry.sx / width
+    centre = float((strong.sum(0) * x).sum() / mass), float((strong.sum(1) * y).sum() / mass)
+    cell_area = (geometry.model[0] / rows) * (geometry.model[1] / columns)
+    share_of_picture = cell_area / abs(geometry.sx * geometry.sy) / (height * width)
+    return centre, float((shown * (strong > 0)).sum() * share_of_picture)
+
+
+def _averaged(map_hw: Float[np.ndarray, "h w"], most: int = 32, to: int = 16) -> Float[np.ndarray, "h w"]:
+    """The map averaged over at most `to` blocks a side, if it is finer than `most`."""
+    for axis, extent in enumerate(map_hw.shape):
+        if extent > most:
+            edges = np.linspace(0, extent, to + 1).round().astype(int)
+            sums = np.add.reduceat(map_hw.astype(np.float64), edges[:-1], axis=axis)
+            sizes = np.diff(edges)
+            map_hw = sums / (sizes[:, None] if axis == 0 else sizes)
+    return map_hw

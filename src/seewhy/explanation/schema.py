@@ -23,6 +23,7 @@ from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
 
 MAJOR = 1
+MAX_PIXELS = 50_000_000
 
 
 def attribution_to_dict(answer: AttributionMap) -> dict[str, Any]:
@@ -129,7 +130,6 @@ def _common(answer: Answer) -> dict[str, Any]:
             "sha256": image.sha256,
             "width": image.size[1],
             "height": image.size[0],
-            "path": None if image.path is None else str(image.path),
             "notes": list(image.notes),
         },
         "geometry": {
@@ -153,6 +153,14 @@ def _common(answer: Answer) -> dict[str, Any]:
 def _read_common(data: Mapping[str, Any], image: Picture | None) -> dict[str, Any]:
     about = data["image"]
     size = int(about["height"]), int(about["width"])
+    if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+        raise BadArtefact(
+            message(
+                f"The picture is said to be {size[1]}x{size[0]}.",
+                f"It has at least one and at most {MAX_PIXELS} pixels.",
+                "Save the answer again.",
+            )
+        )
     if image is None:
         notes = (*about["notes"], "the picture itself was not saved; grey stands in")
         image = Picture(np.full((*size, 3), 128, np.uint8), about["name"], notes=notes)

@@ -92,8 +92,13 @@ class Stage:
         """The largest picture, plain or under a map, whose address fits in `budget`; else the smallest."""
         full = display_size(self.answer.image.size, longest=longest)
         drawn: dict[tuple[int, int], np.ndarray] = {}
-        for side, quality in ladder(full, longest):
+        bytes_per_pixel = 0.0
+        steps = ladder(full, longest)
+        for side, quality in steps:
             size = display_size(self.answer.image.size, longest=side)
+            # Halving a picture does not halve the bytes of a pixel, so what is far too large is not tried.
+            if size[0] * size[1] * bytes_per_pixel > 2 * budget and (side, quality) != steps[-1]:
+                continue
             if size not in drawn:
                 drawn[size] = (
                     draw(self._small, layer[0], scale=layer[1], size=size)
@@ -103,6 +108,7 @@ class Stage:
             uri = data_uri(drawn[size], quality=quality, exact_up_to=min(24_000, budget // 2))
             if len(uri) <= budget:
                 break
+            bytes_per_pixel = len(uri) / (size[0] * size[1])
         return uri, size
 
 

@@ -66,7 +66,7 @@ def sentence(answer: Answer) -> str:
     if where == "nowhere" and float(answer.where.max()) <= 0:
         return f"Nothing in the picture speaks for {name}."
     if where == "nowhere":
-        return f"The evidence for {name} is scattered over single cells."
+        return f"The evidence for {name} lies in the padding around the picture."
     return f"The evidence for {name} is strongest {place_words(where)}."
 
 
