@@ -44,7 +44,9 @@ def photographs(name: str, n: int) -> Tensor:
         files = sorted((data() / "imagenet_samples").glob("*.jpg"))
         pixels = np.stack([_square(file, size) for file in files[:: len(files) // n][:n]])
     mean, std = (torch.tensor(recipe[key]).view(-1, 1, 1) for key in ("mean", "std"))
-    return (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - mean) / std
+    # Contiguous: the strides of the file would put the whole network into channels-last.
+    pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+    return (pictures.float() / 255 - mean) / std
 
 
 def _square(file: Path, size: int) -> np.ndarray:

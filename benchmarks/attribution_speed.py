@@ -121,7 +121,7 @@ def measured(case: Case, runs: int) -> dict[str, Any]:
     for name, method, layer, peers in methods:
 
         def ours(method: Method = method, layer: str | None = layer) -> Any:
-            return method(backbone, case.x, 0, at=layer, preprocess=False)
+            return method(backbone, case.x[0], 0, at=layer, preprocess=False)
 
         n = round(ours().meta.cost["forwards"])
         per_run: dict[str, list[float]] = {key: [] for key in ("plain", "ours", *peers)}

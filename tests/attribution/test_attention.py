@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from seewhy.attribution.attention import AttentionTap, attention_weights, survey
 from seewhy.backbones.base import Backbone
-from tests.attribution.small_vits import VITS, HandViT, made, pictures, size_of, timm_vit
+from tests.attribution.small_vits import VITS, HandBlock, HandViT, made, pictures, size_of, timm_vit
 
 MASKS = ("none", "boolean", "added", "blind row")
 KINDS = {"plain": {}, "causal": {"is_causal": True}, "scaled": {"scale": 0.3}}
@@ -142,6 +142,15 @@ def test_gradient_reaches_every_block_of_a_frozen_network(name: str) -> None:
     assert all(gradient.flatten(1).any(1).all() for gradient in gradients)
 
 
+def test_gradient_passes_weights_that_change_precision_on_the_way() -> None:
+    # The written-out attention of Hugging Face computes its softmax in single precision whatever the network's.
+    backbone = Backbone(made(VITS["hugging face eager"]).double().requires_grad_(False))
+    with AttentionTap() as tap:
+        logits = backbone.logits(pictures(1).double())
+    gradients = torch.autograd.grad(logits[:, 1].sum(), [call.weights for call in tap.calls])
+    assert len(gradients) == 2 and all(gradient.any() for gradient in gradients)
+
+
 def test_fused_and_written_out_attention_give_the_same_weights() -> None:
     x = pictures(2)
     taps = []
@@ -234,20 +243,23 @@ def test_survey_says_why_not(name: str, fused: bool) -> None:
 class TalkingHeads(nn.Module):
     """Mixes its attention weights over the heads before they meet the values."""
 
-    def __init__(self) -> None:
+    def __init__(self, plain_blocks: int) -> None:
         super().__init__()
         self.embed, self.mix, self.head = nn.Conv2d(3, 8, 8, 8), nn.Linear(2, 2), nn.Linear(8, 3)
+        self.plain = nn.Sequential(*(HandBlock(8, 2) for _ in range(plain_blocks)))
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens = self.embed(x).flatten(2).transpose(1, 2)
+        tokens = self.plain(self.embed(x).flatten(2).transpose(1, 2))
         heads = tokens.reshape(*tokens.shape[:2], 2, 4).transpose(1, 2)
         weights = (heads @ heads.transpose(-2, -1)).softmax(-1)
         mixed = self.mix(weights.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) @ heads
         return self.head(mixed.transpose(1, 2).flatten(2).mean(1))
 
 
-def test_survey_refuses_mixed_weights() -> None:
-    assert "mixed or changed" in (survey(Backbone(TalkingHeads().eval()), (24, 32)).reason or "")
+@pytest.mark.parametrize("plain_blocks", [0, 2])
+def test_survey_refuses_mixed_weights_also_beside_plain_ones(plain_blocks: int) -> None:
+    network = TalkingHeads(plain_blocks).eval()
+    assert "mixed or changed" in (survey(Backbone(network), (24, 32)).reason or "")
 
 
 def test_survey_refuses_a_compiled_network() -> None:

@@ -47,10 +47,10 @@ def ready(family: Family, seed: int = 0) -> nn.Module:
 
 
 def awaken(module: nn.Module) -> None:
-    """Leave nothing at zero: heads and gates that start there let nothing through."""
+    """Leave nothing at or near zero: heads and gates that start there let nothing through."""
     with torch.no_grad():
         for parameter in module.parameters():
-            if not parameter.any():
+            if float(parameter.abs().max()) < 1e-3:
                 parameter.copy_(0.02 * torch.randn(parameter.shape))
 
 
@@ -227,16 +227,16 @@ def families() -> list[Family]:
     wide = (96, 160)
     return [
         Family("resnet", from_timm("resnet18"), wide, (3, 5), "layer4"),
-        Family("vgg", from_timm("vgg11_bn"), (128, 192), (4, 6)),
+        Family("vgg", from_timm("vgg11_bn", mlp_ratio=0.02), (128, 192), (4, 6)),
         Family(
             "densenet", from_timm("densenet121", growth_rate=8, block_config=(2, 2, 2, 2)), (97, 161), (3, 5)
         ),
         Family("mobilenetv2", from_timm("mobilenetv2_035"), (128, 192), (4, 6)),
-        Family("mobilenetv3", from_timm("mobilenetv3_small_050"), (128, 192), (4, 6)),
-        Family("efficientnet", from_timm("efficientnet_b0"), (128, 192), (4, 6)),
+        Family("mobilenetv3", from_timm("mobilenetv3_small_050"), (224, 288), (7, 9)),
+        Family("efficientnet", from_timm("efficientnet_b0"), (160, 224), (5, 7)),
         Family("regnet", from_timm("regnetx_002"), wide, (3, 5)),
         Family("convnext", from_timm("convnext_atto"), wide, (3, 5)),
-        Family("inception", from_timm("inception_v3"), (107, 171), (2, 4)),
+        Family("inception", from_timm("inception_v3"), (171, 235), (4, 6)),
         Family("hrnet", from_timm("hrnet_w18_small"), wide, (3, 5)),
         Family("repvgg", from_timm("repvgg_a0"), wide, (3, 5)),
         Family("ghostnet", from_timm("ghostnet_050"), wide, (3, 5)),
@@ -354,7 +354,7 @@ def families() -> list[Family]:
         Family("torchvision googlenet", from_torchvision("googlenet", init_weights=False), (97, 161), (3, 5)),
         Family("torchvision squeezenet", from_torchvision("squeezenet1_1"), (97, 161), (6, 10)),
         Family("torchvision shufflenet", from_torchvision("shufflenet_v2_x0_5"), (97, 161), (4, 6)),
-        Family("torchvision mnasnet", from_torchvision("mnasnet0_5"), (97, 161), (4, 6)),
+        Family("torchvision mnasnet", from_torchvision("mnasnet0_5"), (193, 289), (7, 10)),
         Family("torchvision alexnet", from_torchvision("alexnet"), (127, 191), (3, 5), "features"),
         Family("open_clip vit", open_clip_vit, (64, 96), (4, 6), "transformer.resblocks.2", 1),
         Family("open_clip resnet", open_clip_resnet, (128, 128), (4, 4), "layer4"),

@@ -111,7 +111,7 @@ class AttentionTap(TorchFunctionMode):
             )
         if enable_gqa:
             groups = query.shape[-3] // key.shape[-3]
-            key, value = key.repeat(1, groups, 1, 1), value.repeat(1, groups, 1, 1)
+            key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
         weights = attention_weights(query, key, attn_mask, is_causal=is_causal, scale=scale)
         return self._keep(weights) @ value
 
@@ -309,13 +309,13 @@ def _survey(backbone: Backbone, size: Size) -> Survey:
         return Survey(reason="its attention stays inside windows or groups, or has its heads in the batch")
     pooler = tap.calls[-1].weights.shape[-2] != tap.calls[-1].weights.shape[-1]
     among = tap.calls[:-1] if pooler else tap.calls
-    shapes = {tuple(call.weights.shape[-2:]) for call in tap.calls}
-    if not among or {q for call in among for q in call.weights.shape[-2:]} != {
-        tap.calls[-1].weights.shape[-1]
-    }:
-        found = ", ".join(f"{q}x{k}" for q, k in sorted(shapes))
-        return Survey(reason=f"its attention is not over one set of tokens throughout ({found})")
     n_tokens = tap.calls[-1].weights.shape[-1]
+    if not among or {side for call in among for side in call.weights.shape[-2:]} != {n_tokens}:
+        shapes = sorted({tuple(call.weights.shape[-2:]) for call in tap.calls})
+        found = ", ".join(f"{q}x{k}" for q, k in shapes)
+        return Survey(reason=f"its attention is not over one set of tokens throughout ({found})")
+    if any(shape[-1] == n_tokens for shape in tap.changed):
+        return Survey(reason=MIXED)
     layout = spatial_layout((probe.n, n_tokens, 1), probe.n, size, probe.prefix_hint)
     if layout is None:
         return Survey(reason=f"its {n_tokens} tokens are not a grid for inputs of {size[0]}x{size[1]}")

@@ -115,8 +115,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence
 
 
 @contextlib.contextmanager
-def progress(doing: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A callback (done, total) that draws a bar on stderr, or None where nobody would see it.
+def progress(doing: str) -> Iterator[Callable[..., None] | None]:
+    """A callback (done, total, doing=...) that draws a bar on stderr, or None where nobody would see it.
 
     The bar appears once the work is expected to take more than `LONG_SECONDS` in all. SEEWHY_PROGRESS=0 turns
     it off.
@@ -137,14 +137,14 @@ def progress(doing: str) -> Iterator[Callable[[int, int], None] | None]:
     task = bar.add_task(doing)
     started, shown = time.monotonic(), False
 
-    def tell(done: int, total: int) -> None:
+    def tell(done: int, total: int, doing: str = doing) -> None:
         nonlocal shown
         elapsed = time.monotonic() - started
         expected = elapsed * total / done if done else 0.0
         if not shown and max(expected, elapsed) > LONG_SECONDS:
             bar.start()
             shown = True
-        bar.update(task, completed=done, total=total or None)
+        bar.update(task, completed=done, total=total or None, description=doing)
 
     try:
         yield tell

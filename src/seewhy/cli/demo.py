@@ -25,9 +25,12 @@ def demo(
 
     talk("Training two small networks on generated pictures; this takes up to a minute.")
     with progress("demo") as tell:
-        result = main(
-            output, seed=seed, stage=None if tell is None else lambda _, done, total: tell(done, total)
-        )
+
+        def stage(what: str, done: int, total: int) -> None:
+            if tell is not None:
+                tell(done, total, what)
+
+        result = main(output, seed=seed, stage=stage)
     if as_json:
         data_json(result.to_dict())
     else:

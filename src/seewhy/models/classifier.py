@@ -130,7 +130,8 @@ class Classifier:
         warnings = model_warnings(self.backbone)
         if not shares.adds_up:
             warnings += (
-                f"contributions are estimates: with {shares.points} points on the path they miss the logit by {shares.gap:.3g}",
+                f"contributions are estimates: with {shares.points} points on the path they miss the logit "
+                f"by {shares.gap:.3g}",
             )
         # Logits, features; then the two ends of the path and both sides of the remainder besides its points.
         cost = Cost(forwards=2, tail_forwards=shares.points + 4, tail_backwards=shares.points)
