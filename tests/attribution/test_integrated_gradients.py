@@ -66,15 +66,15 @@ def test_the_kind_is_share_only_where_the_sum_holds() -> None:
 
 def test_steps_are_doubled_for_the_pictures_that_need_it() -> None:
     network, x = SmallCNN(deep=True), torch.cat([0.05 * draw(1, 3, 12, 17), 3 * draw(1, 3, 12, 17, seed=9)])
-    answers = explain(IntegratedGradients(steps=2, tolerance=1e-2, max_steps=1024), network, x)
+    method = IntegratedGradients(steps=2, tolerance=1e-2, max_steps=1024)
+    answers = explain(method, network, x, [2, 1])
     assert all(answer.gap is not None and answer.gap <= 1e-2 for answer in answers)
-    steps = [int(s) for s in answers[0].meta.choices["steps"].split(", ")]
-    assert steps[0] >= 2 and all(s & (s - 1) == 0 for s in steps) and max(steps) > 2
-    for i in range(2):
-        alone = explain(IntegratedGradients(steps=2, tolerance=1e-2, max_steps=1024), network, x[i : i + 1])[
-            0
-        ]
+    few, many = (int(s) for s in answers[0].meta.choices["steps"].split(", "))
+    assert few < many and few & (few - 1) == many & (many - 1) == 0
+    for i, target in enumerate([2, 1]):
+        alone = explain(method, network, x[i : i + 1], target)[0]
         torch.testing.assert_close(torch.tensor(alone.map), torch.tensor(answers[i].map))
+        assert alone.meta.choices["steps"] == str((few, many)[i])
 
 
 def test_black_is_the_baseline_where_the_normalisation_is_known_else_zero_and_told() -> None:

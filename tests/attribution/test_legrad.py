@@ -78,6 +78,31 @@ def test_gradient_equals_finite_differences_of_the_score_in_the_weights() -> Non
     np.testing.assert_allclose(answer.map, wanted, rtol=1e-4, atol=1e-8)
 
 
+class Pooled(HandViT):
+    """Read out by an attention of its own: one learned query over all tokens."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+        self.query = nn.Parameter(torch.randn(1, 1, 12))
+        self.weights: Tensor | None = None
+
+    def read(self, tokens: Tensor) -> Tensor:
+        normed = self.norm(tokens)
+        self.weights = (self.query @ normed.transpose(1, 2)).softmax(-1)
+        return self.head((self.weights @ normed).squeeze(1))
+
+
+def test_pooler_is_asked_for_its_own_weights_over_each_blocks_tokens() -> None:
+    network, x = made(Pooled), pictures(1, SMALL)
+    answer = LeGrad()(network, x[0], 2, preprocess=False)
+    tokens, wanted = network.double().tokens(x.double()), torch.zeros(())
+    for block in network.blocks:
+        tokens = block(tokens)
+        (gradient,) = torch.autograd.grad(network.read(tokens)[0, 2], network.weights, retain_graph=True)
+        wanted = wanted + gradient[0, 0].clamp(min=0)[1:]
+    np.testing.assert_allclose(answer.map, wanted.reshape(3, 5).detach().numpy(), rtol=1e-4, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", VITS)
 def test_runs_through_the_networks_own_norm_and_head(name: str) -> None:
     network, x = made(VITS[name]), pictures(2, size_of(name))

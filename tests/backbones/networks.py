@@ -209,17 +209,40 @@ PLACES = ((0.25, 0.2), (0.2, 0.7), (0.7, 0.4), (0.8, 0.85))
 """(down, right) as shares of the picture: no two in line, and transposed they are others."""
 
 
+N_PATCHES = 3
+
+
 def with_patches(size: tuple[int, int]) -> Tensor:
-    """A quiet picture, then the same with a strong patch centred at each of PLACES."""
+    """A quiet picture, then the same with N_PATCHES different strong patches centred at each of PLACES."""
     generator = torch.Generator().manual_seed(11)
     height, width = size
     tall, wide = height // 7, width // 7
-    x = (0.1 * torch.randn(1, 3, height, width, generator=generator)).repeat(1 + len(PLACES), 1, 1, 1)
-    patch = 3 * torch.randn(3, tall, wide, generator=generator)
-    for i, (down, right) in enumerate(PLACES, 1):
+    quiet = 0.3 * torch.randn(1, 3, height, width, generator=generator)
+    x = quiet.repeat(1 + len(PLACES) * N_PATCHES, 1, 1, 1)
+    for i, patched in enumerate(x[1:]):
+        down, right = PLACES[i // N_PATCHES]
         top, left = round(down * height - tall / 2), round(right * width - wide / 2)
-        x[i, :, top : top + tall, left : left + wide] = patch
+        grain, colour = (torch.randn(3, *shape, generator=generator) for shape in ((tall, wide), (1, 1)))
+        patched[:, top : top + tall, left : left + wide] = 2 * grain + 2 * colour
     return x
+
+
+def centres(features: Tensor) -> Tensor:
+    """Where the maps of `with_patches` respond: (places, 2) as rows and columns from the top left corner.
+
+    What a patch changes wherever it lies is not its place: of each map's response, scaled to one in total,
+    only what goes beyond the mean over the places counts.
+    """
+    h, w = features.shape[2:]
+    change = (
+        (features[1:] - features[:1]).norm(dim=1).view(len(PLACES), N_PATCHES, h, w).square().mean(1).sqrt()
+    )
+    change = change / change.sum((1, 2), keepdim=True)
+    weight = (change - change.mean(0)).clamp_min(0) ** 2
+    weight = weight / weight.sum((1, 2), keepdim=True)
+    rows = (weight.sum(2) * (torch.arange(h) + 0.5)).sum(1)
+    columns = (weight.sum(1) * (torch.arange(w) + 0.5)).sum(1)
+    return torch.stack([rows, columns], 1)
 
 
 def families() -> list[Family]:
@@ -232,7 +255,7 @@ def families() -> list[Family]:
             "densenet", from_timm("densenet121", growth_rate=8, block_config=(2, 2, 2, 2)), (97, 161), (3, 5)
         ),
         Family("mobilenetv2", from_timm("mobilenetv2_035"), (128, 192), (4, 6)),
-        Family("mobilenetv3", from_timm("mobilenetv3_small_050"), (224, 288), (7, 9)),
+        Family("mobilenetv3", from_timm("mobilenetv3_large_075"), (160, 224), (5, 7)),
         Family("efficientnet", from_timm("efficientnet_b0"), (160, 224), (5, 7)),
         Family("regnet", from_timm("regnetx_002"), wide, (3, 5)),
         Family("convnext", from_timm("convnext_atto"), wide, (3, 5)),

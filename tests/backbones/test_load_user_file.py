@@ -75,12 +75,15 @@ def test_a_factory_may_give_a_backbone(write: Write) -> None:
     assert load_backbone(f"{path}:build").classes == ("a", "b")
 
 
-def test_the_files_own_folder_can_be_imported_from_and_is_gone_afterwards(write: Write) -> None:
+def test_the_files_own_folder_can_be_imported_from_and_is_gone_afterwards(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     write("from torch import nn\ndef load(): return nn.Linear(2, 2)", "load.py")
     path = write("from load import load\ndef build():\n    import load as again\n    return again.load()")
-    paths, modules, bytecode = list(sys.path), set(sys.modules), sys.dont_write_bytecode
+    paths, modules = list(sys.path), set(sys.modules)
     load_backbone(f"{path}:build")
-    assert sys.path == paths and sys.dont_write_bytecode == bytecode
+    assert sys.path == paths and sys.dont_write_bytecode is False
     assert set(sys.modules) == modules
     assert sorted(p.name for p in Path(path).parent.iterdir()) == ["load.py", "net.py"]
 

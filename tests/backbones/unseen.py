@@ -15,7 +15,7 @@ def unseen_families() -> list[Family]:
     wide = (96, 160)
     return [
         Family(
-            "unseen nasnet", from_timm("nasnetalarge", num_features=384, stem_size=12), (107, 171), (4, 6)
+            "unseen nasnet", from_timm("nasnetalarge", num_features=384, stem_size=12), (171, 235), (6, 8)
         ),
         Family("unseen resnest", from_timm("resnest14d"), wide, (3, 5), "layer4"),
         Family("unseen rdnet", from_timm("rdnet_tiny"), wide, (3, 5)),

@@ -43,8 +43,9 @@ class Blocks:
 
         def keep(name: str, _: int, __: Any, output: Any) -> Any:
             outputs[name] = output
-            # The network goes on with a copy: an in-place operation behind the block must not touch ours.
-            return tree.map_leaves(output, lambda _, leaf: leaf.clone())
+            # The network goes on with a copy, which an in-place operation may change; and outside the graph,
+            # for the gradient of what is read out after a block goes through this block alone.
+            return tree.detached(output)
 
         modules = {name: self.split.module.get_submodule(name) for name in self.names}
         with tapped(modules, keep):
@@ -81,23 +82,22 @@ def _layers(known: Survey, probe: Probe) -> tuple[FeatureLayer, ...] | str:
     """For every attention the largest module that holds no other and returns all tokens."""
     around = [list(_around(name, known.modules)) for name in known.modules]
     names = {name for chain in around for name in chain}
-    found: dict[str, list[FeatureLayer]] = {name: [] for name in names}
+    found: dict[str, FeatureLayer] = {}
 
     def look(name: str, call: int, _: Any, output: Any) -> None:
         for path, leaf in tree.leaves(output):
             if leaf.ndim == 3 and leaf.shape[:2] == (probe.n, known.n_tokens):
                 grid, prefix, channels = known.grid, known.prefix, leaf.shape[2]
-                layer = FeatureLayer(name, "tokens", grid, channels, prefix, call, path, probe.size)
-                found[name].append(layer)
+                found[name] = FeatureLayer(name, "tokens", grid, channels, prefix, call, path, probe.size)
                 return
 
     with torch.no_grad(), tapped({name: probe.module.get_submodule(name) for name in names}, look):
         probe.module(probe.inputs)
     layers = []
     for attention, chain in zip(known.modules, around, strict=True):
-        layer = next((found[name][0] for name in chain if len(found[name]) == 1), None)
+        layer = next((found[name] for name in chain if name in found), None)
         if layer is None:
-            return f"no module around the attention {attention!r} returns the tokens once per pass"
+            return f"no module around the attention {attention!r} alone returns the tokens"
         layers.append(layer)
     return tuple(layers)
 

@@ -24,10 +24,10 @@ from seewhy.hub.locate import HubFile, Origin, UrlFile, locate, locate_folder
 from seewhy.hub.offline import torch_cache
 from seewhy.hub.resolve import ModelName
 from seewhy.hub.weights import check_weights
-from seewhy.images.preprocess import Preprocess
+from seewhy.images.preprocess import Fit, Preprocess
 
 TEMPLATE = "a photo of a {}"
-_FITS = {"shortest": "crop", "longest": "pad", "squash": "stretch"}
+_FITS: dict[str, Fit] = {"shortest": "crop", "longest": "pad", "squash": "stretch"}
 _TEXTS_AT_ONCE = 64
 
 
@@ -143,7 +143,7 @@ def preprocess_of(cfg: dict[str, Any], source: str) -> Preprocess:
     bilinear = cfg.get("interpolation") == "bilinear" and (fit != "crop" or height == width)
     return Preprocess(
         size=(height, width),
-        fit=fit,  # type: ignore[arg-type]
+        fit=fit,
         interpolation="bilinear" if bilinear else "bicubic",
         mean=cfg["mean"],
         std=cfg["std"],

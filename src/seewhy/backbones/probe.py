@@ -148,9 +148,12 @@ def _score(tensor: Tensor, layer: FeatureLayer, boxes: list[tuple[int, int, int,
     change = (features[1:] - features[:1]).norm(dim=channels).flatten(1).cpu()
     rounding = 8 * torch.finfo(tensor.dtype).eps * float(features.norm(dim=channels).max())
     total = change.sum(0)
+    silent = total <= max(rounding, 1e-4 * float(total.max()))
     by_chance = 1 / len(change)
-    # Per cell, each picture's share of the response; cells that hardly respond hold rounding errors.
-    share = torch.where(total > max(rounding, 1e-4 * float(total.max())), change / total, by_chance)
+    # Per cell, each picture's share of the response (of all pictures alike in total); cells that hardly
+    # respond hold rounding errors.
+    change = change / change.sum(1, keepdim=True).clamp_min(torch.finfo(change.dtype).tiny)
+    share = torch.where(silent, by_chance, change / change.sum(0))
     area = torch.stack([_area(box, layer.grid, size) for box in boxes]).to(share)
     n_cells = area.shape[1]
     own = [

@@ -15,9 +15,9 @@ from seewhy.hub.locate import HubFile, Origin, UrlFile, locate
 from seewhy.hub.offline import torch_cache
 from seewhy.hub.resolve import ModelName
 from seewhy.hub.weights import check_weights, fit, read_weights
-from seewhy.images.preprocess import Preprocess
+from seewhy.images.preprocess import Fit, Preprocess
 
-_FITS = {"center": "crop", "squash": "stretch", "border": "pad"}
+_FITS: dict[str, Fit] = {"center": "crop", "squash": "stretch", "border": "pad"}
 # timm's own names for weights on the hub, the safe format first.
 _SAFE = {
     "pytorch_model.bin": "model.safetensors",
@@ -129,7 +129,7 @@ def preprocess_of(data: dict[str, Any], source: str) -> Preprocess | None:
     fill = tuple(round(255 * v) / 255 for v in data["mean"]) if fit_ == "pad" else 0.0
     return Preprocess(
         size=(height, width),
-        fit=fit_,  # type: ignore[arg-type]
+        fit=fit_,
         resize=frame,
         interpolation=data["interpolation"],
         mean=data["mean"],

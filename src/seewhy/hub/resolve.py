@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from seewhy.errors import InputError, UnknownName, did_you_mean, message, nearest
 
@@ -124,8 +124,7 @@ def _in_library(name: str, library: str, rest: str) -> ModelName:
     wrong = not rest or (library != "hf" and "/" in rest + tag) or (library == "hf" and rest.count("/") > 1)
     if wrong or any(part in ("", ".", "..") for part in rest.split("/")):
         raise _unknown(name, f"Names have the forms {FORMS}.")
-    assert library in LIBRARIES
-    return ModelName(library, rest, tag or None)  # type: ignore[arg-type]
+    return ModelName(cast(Library, library), rest, tag or None)
 
 
 def _file(path: str, factory: str) -> ModelName:
