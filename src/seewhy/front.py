@@ -10,7 +10,7 @@ from seewhy.backbones.base import Backbone, Target
 from seewhy.backbones.layers import Candidate
 from seewhy.backbones.load import load_backbone
 from seewhy.explanation import Answers, AttributionMap, Explanation
-from seewhy.models.classifier import DEFAULT_METHOD, Classifier
+from seewhy.models.classifier import Classifier
 
 
 def load(model: Any, **options: Any) -> Classifier:
@@ -42,11 +42,11 @@ def explain(
 def attribute(
     images: Any,
     model: Any,
-    method: str | Method = DEFAULT_METHOD,
+    method: str | Method | None = None,
     target: Target = "predicted",
     **options: Any,
 ) -> AttributionMap | Answers[AttributionMap]:
-    """A map by an attribution method."""
+    """A map by an attribution method; see `Classifier.attribute`."""
     return Classifier(_coerce(model)).attribute(images, method, target, **options)
 
 

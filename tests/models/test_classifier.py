@@ -11,7 +11,7 @@ import torch
 
 from seewhy.backbones.base import Backbone
 from seewhy.errors import NotSupported, UnknownName
-from seewhy.explanation import Answers, Explanation
+from seewhy.explanation import Answers, AttributionMap, Explanation
 from seewhy.images.preprocess import Preprocess
 from seewhy.models.classifier import Classifier
 
@@ -146,3 +146,20 @@ def test_real_cifar_network_shares_equal_its_linear_layer(
             )
         expected = module.linear.weight[answer.target.index] * pooled[0]
         np.testing.assert_allclose([c.contribution for c in answer.concepts], expected.detach(), atol=1e-4)
+
+
+def test_the_default_method_fits_the_network() -> None:
+    convolutional, transformer = network("resnet10t"), network("vit_tiny_patch16_224", img_size=64, depth=3)
+    for model, name in ((convolutional, "hirescam"), (transformer, "attention_relevance")):
+        answer = model.attribute(PHOTO)
+        assert isinstance(answer, AttributionMap)
+        assert answer.method == name and answer.where.any()
+
+
+def test_the_fingerprint_follows_weights_changed_in_place() -> None:
+    backbone = network("resnet10t").backbone
+    before = backbone.fingerprint()
+    assert backbone.fingerprint() == before
+    with torch.no_grad():
+        next(backbone.module.parameters()).add_(1)
+    assert backbone.fingerprint() != before

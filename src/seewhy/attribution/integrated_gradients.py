@@ -107,7 +107,10 @@ class IntegratedGradients(Method):
         self, question: Question, baseline: Tensor, active: Int[Tensor, " a"], steps: int
     ) -> Float[Tensor, "a H W"]:
         """Equation (1) for some of the pictures."""
-        x0, way = baseline[active], (question.x - baseline)[active]
+        # At least single precision: nodes rounded to half precision would no longer integrate.
+        precise = torch.promote_types(question.x.dtype, torch.float32)
+        x0 = baseline[active].to(precise)
+        way = question.x[active].to(precise) - x0
         nodes, weights = (t.to(way.device, way.dtype) for t in legendre(self.steps, steps // self.steps))
         precise = torch.promote_types(way.dtype, torch.float32)
         mean = torch.zeros(way.shape, dtype=precise, device=way.device)
@@ -116,6 +119,7 @@ class IntegratedGradients(Method):
             at = torch.arange(start, stop, device=way.device)
             who, k = at // steps, at % steps
             inputs = torch.addcmul(x0[who], nodes[k, None, None, None], way[who])
+            inputs = inputs.to(question.x.dtype)
             gradients, _ = question.input_gradient(inputs, question.rows[active[who]], self.score)
             mean.index_add_(0, who, (weights[k, None, None, None] * gradients).to(precise))
 

@@ -17,7 +17,7 @@ from seewhy.backbones.layers import Candidate, FeatureLayer, Probe, choose_layer
 from seewhy.backbones.outputs import OutputAdapter, as_logits, check_finite
 from seewhy.backbones.split import Split
 from seewhy.backbones.taps import undisturbed
-from seewhy.errors import InputError, UnknownName, did_you_mean, message
+from seewhy.errors import InputError, SeewhyError, UnknownName, did_you_mean, message
 from seewhy.explanation.evidence import Prediction
 from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
@@ -104,8 +104,9 @@ class Backbone:
         self._lock = threading.RLock()
         self._candidates: dict[Size, list[Candidate]] = {}
         self._chosen: dict[tuple[str | None, Size], Candidate] = {}
-        self._splits: dict[tuple[str, Size], Split] = {}
+        self._splits: dict[FeatureLayer, Split] = {}
         self._kept: dict[Hashable, Any] = {}
+        self._fingerprint: tuple[tuple[tuple[int, int], ...], str] | None = None
 
     # ------------------------------------------------------------------ running
 
@@ -264,8 +265,7 @@ class Backbone:
             if size not in self._candidates:
                 probe = self.probe(size)
                 with self.undisturbed():
-                    with torch.no_grad():
-                        check_finite(probe.logits(probe.module(probe.inputs)))
+                    self._try_out(probe)
                     self._candidates[size] = find_layers(probe)
             return self._candidates[size]
 
@@ -274,12 +274,10 @@ class Backbone:
         size = size or self.input_size
         candidate = self.layer(at, size=size)
         with self._lock:
-            key = (candidate.layer.name, size)
+            key = candidate.layer
             if key not in self._splits:
                 with self.undisturbed():
-                    self._splits[key] = Split.at(
-                        self.probe(size), candidate.layer, sealed=bool(candidate.sealed)
-                    )
+                    self._splits[key] = Split.at(self.probe(size), key, sealed=bool(candidate.sealed))
             return self._splits[key]
 
     @property
@@ -287,9 +285,12 @@ class Backbone:
         """(height, width) that the preprocessing makes, else what the module states, else 224 x 224."""
         if self.preprocess is not None:
             return self.preprocess.size
-        stated = getattr(self.module, "image_size", None)
-        if isinstance(stated, int):
-            return stated, stated
+        for owner in (self.module, getattr(self.module, "config", None)):
+            match getattr(owner, "image_size", None):
+                case int(side):
+                    return side, side
+                case (int(height), int(width)) | [int(height), int(width)]:
+                    return height, width
         return 224, 224
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -302,7 +303,7 @@ class Backbone:
 
     def probe(self, size: Size) -> Probe:
         """Two made-up pictures of `size` and what it takes to find things out with them."""
-        channels = self.preprocess.channels if self.preprocess else _input_channels(self.module)
+        channels = self.preprocess.channels if self.preprocess else self._input_channels(size)
         # Smooth random pictures: white noise is unlike anything a network was trained on.
         generator = torch.Generator().manual_seed(0)
         coarse = torch.randn(2, channels, 7, 7, generator=generator)
@@ -310,10 +311,56 @@ class Backbone:
         x = x + 0.3 * torch.randn(2, channels, *size, generator=generator)
         return Probe(self.module, x.to(self.device, self.dtype), self.read_logits, self._prefix_hint)
 
+    def _try_out(self, probe: Probe) -> None:
+        """Run the network once, so that what is wrong with it or with the input is said before anything else."""
+        try:
+            with torch.no_grad():
+                logits = probe.run(probe.inputs)
+        except (SeewhyError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            height, width = probe.size
+            said = str(error).strip().splitlines() or [""]
+            raise InputError(
+                message(
+                    f"{self.name} does not run on pictures of {height} x {width} pixels and "
+                    f"{probe.inputs.shape[1]} channels ({type(error).__name__}: {said[0]:.120}).",
+                    "Its feature layer is found by running it.",
+                    "Pass preprocess=seewhy.Preprocess(size=(height, width), ...) with the size that it takes.",
+                )
+            ) from error
+        check_finite(logits)
+
+    def _input_channels(self, size: Size) -> int:
+        """Input channels of the first convolution, if the network takes that many, else 3."""
+        first = next((child for child in self.module.modules() if isinstance(child, nn.Conv2d)), None)
+        if first is None or first.in_channels in (1, 3):
+            return 3 if first is None else first.in_channels
+
+        def tried() -> int:
+            blank = torch.zeros(1, first.in_channels, *size, device=self.device, dtype=self.dtype)
+            try:
+                with torch.no_grad():
+                    self.module(blank)
+            except Exception:  # a convolution that comes first in the list but not in the network
+                return 3
+            return first.in_channels
+
+        return self.once(("input channels", size), tried)
+
     # ------------------------------------------------------------------ identity
 
     def fingerprint(self) -> str:
-        """SHA-256 over the names, shapes and values of parameters and buffers (first 16 hex digits)."""
+        """SHA-256 over the names, shapes and values of parameters and buffers (first 16 hex digits).
+
+        Computed again only when a tensor was replaced or changed in place.
+        """
+        state = tuple((id(t), _version(t)) for t in (*self.module.parameters(), *self.module.buffers()))
+        if self._fingerprint is None or self._fingerprint[0] != state:
+            self._fingerprint = state, self._hash_state()
+        return self._fingerprint[1]
+
+    def _hash_state(self) -> str:
         digest = hashlib.sha256()
         for name, tensor in self.module.state_dict().items():
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
@@ -336,12 +383,9 @@ class Backbone:
         return f"Backbone({self.name!r}, {type(self.module).__name__}, {n / 1e6:.1f} M parameters)"
 
 
-def _input_channels(module: nn.Module) -> int:
-    """Input channels of the first convolution, else 3."""
-    for child in module.modules():
-        if isinstance(child, nn.Conv2d):
-            return child.in_channels
-    return 3
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was changed in place (those made in inference mode do not count)."""
+    return -1 if tensor.is_inference() else tensor._version
 
 
 __all__ = ["Backbone", "Batch", "FeatureLayer", "Target"]

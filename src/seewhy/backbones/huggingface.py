@@ -15,7 +15,8 @@ from seewhy.hub.locate import HubFile, locate_folder
 from seewhy.hub.resolve import ModelName
 from seewhy.hub.weights import check_weights, fit, read_weights
 from seewhy.images.picture import Picture
-from seewhy.images.preprocess import Preprocess
+from seewhy.images.preprocess import Fit, Preprocess
+from seewhy.types import Size
 
 _FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 _TEXTS = ["*.json"]
@@ -98,34 +99,10 @@ def preprocess_of(settings: dict[str, Any], source: str) -> Preprocess | None:
     Known: resizing to a size or a short side, ConvNeXt's, PoolFormer's and LeViT's ways with it, centre crop,
     rescaling, normalisation (EfficientNet's twofold one too), blue first.
     """
-    size, crop = settings.get("size") or {}, settings.get("crop_size") or {}
-    cropped = bool(settings.get("do_center_crop"))
-    share = settings.get("crop_pct")
-    if not settings.get("do_resize", True):
+    frame = _frame(settings)
+    if frame is None:
         return None
-    if set(size) == {"shortest_edge"}:
-        short = int(size["shortest_edge"])
-        final, fit_, resize = (short, short), "crop", short
-        if share and not cropped:  # ConvNeXt: small sizes are cut, from 384 on the picture is stretched
-            fit_, resize = ("crop", int(short / share)) if short < 384 else ("stretch", short)
-        elif share:
-            resize = int(short / share)
-        elif str(settings.get("image_processor_type")).startswith("Levit"):
-            resize = int(256 / 224 * short)
-        elif not cropped:
-            return None  # the input would have the picture's own aspect
-    elif set(size) == {"height", "width"}:
-        final, fit_ = (int(size["height"]), int(size["width"])), "stretch"
-        frame = final
-        if share and final[0] == final[1]:
-            fit_, frame = "crop", (int(final[0] / share),) * 2
-        resize = frame  # type: ignore[assignment]
-    else:
-        return None
-    if cropped:
-        if set(crop) != {"height", "width"}:
-            return None
-        final = (int(crop["height"]), int(crop["width"]))
+    size, fit_, resize = frame
     scale = 255 * float(settings.get("rescale_factor") or 1 / 255) if settings.get("do_rescale") else 255.0
     normalised = bool(settings.get("do_normalize"))
     mean = _three(settings.get("image_mean") if normalised else 0.0)
@@ -134,8 +111,8 @@ def preprocess_of(settings: dict[str, Any], source: str) -> Preprocess | None:
         std = tuple(s * s for s in std)
     shift = 1.0 if settings.get("rescale_offset") else 0.0
     return Preprocess(
-        size=final,
-        fit=fit_,  # type: ignore[arg-type]
+        size=size,
+        fit=fit_,
         resize=resize,
         interpolation=_FILTERS[int(settings.get("resample", 2))],
         # (scale * p - shift - m) / s  =  (p - (m + shift) / scale) / (s / scale)  for pixels p of 0 to 1.
@@ -144,6 +121,31 @@ def preprocess_of(settings: dict[str, Any], source: str) -> Preprocess | None:
         bgr=bool(settings.get("do_flip_channel_order")),
         source=source,
     )
+
+
+def _frame(settings: dict[str, Any]) -> tuple[Size, Fit, int | Size] | None:
+    """Input size, how the picture is brought to it, and what it is resized to first."""
+    size, crop = settings.get("size") or {}, settings.get("crop_size") or {}
+    share, cropped = settings.get("crop_pct"), bool(settings.get("do_center_crop"))
+    if not settings.get("do_resize", True) or (cropped and set(crop) != {"height", "width"}):
+        return None
+    final = (int(crop["height"]), int(crop["width"])) if cropped else None
+    if set(size) == {"height", "width"}:
+        full = (int(size["height"]), int(size["width"]))
+        if share and full[0] == full[1]:  # PoolFormer
+            return final or full, "crop", int(full[0] / share)
+        return final or full, "stretch", full
+    if set(size) != {"shortest_edge"}:
+        return None
+    short = int(size["shortest_edge"])
+    if final is not None:
+        if str(settings.get("image_processor_type")).startswith("Levit"):
+            return final, "crop", int(256 / 224 * short)
+        return final, "crop", int(short / share) if share else short
+    if not share:
+        return None  # the input would have the picture's own aspect
+    # ConvNeXt: small sizes are cut, from 384 on the picture is stretched.
+    return ((short, short), "crop", int(short / share)) if short < 384 else ((short, short), "stretch", short)
 
 
 def _preprocess(folder: Path, input_name: str) -> Preprocess | None:

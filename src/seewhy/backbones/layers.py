@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from seewhy.backbones import tree
 from seewhy.backbones.layout import FeatureLayer, Layout, spatial_layout, spatial_layouts
-from seewhy.backbones.probe import DOUBT, SEALED, Exchange, Probe, order_scores
+from seewhy.backbones.probe import ALLOWED, SEALED, Exchange, Probe, displacements
 from seewhy.backbones.taps import tapped
 from seewhy.errors import LayerNotFound, NotSupported, did_you_mean, message
 
@@ -37,14 +37,19 @@ class Candidate:
         Whether the gradient from the logits to its cells is not zero.
     sealed
         Whether everything that tells pictures apart passes through it; None if that was not asked.
-    in_order
-        Whether its cells lie where the picture's parts lie.
+    displaced
+        Share of its response to parts of the picture that lies at other cells (`probe.displacements`).
     """
 
     layer: FeatureLayer
     alive: bool
     sealed: bool | None = None
-    in_order: bool = True
+    displaced: float = 0.0
+
+    @property
+    def in_order(self) -> bool:
+        """Whether its cells lie where the picture's parts lie."""
+        return self.displaced <= ALLOWED[self.layer.layout]
 
     @property
     def usable(self) -> bool:
@@ -64,7 +69,7 @@ class Candidate:
 
 
 def find_layers(probe: Probe) -> list[Candidate]:
-    """Every spatial output in the order in which the network computes them, with `alive` and `in_order` settled.
+    """Every spatial output in the order in which the network computes them, with all but `sealed` settled.
 
     Costs one forward and one backward pass of two pictures and one forward pass of six. Of several modules
     that return the same tensor (a block and the stage that ends with it) the outermost stands for all that
@@ -103,8 +108,11 @@ def find_layers(probe: Probe) -> list[Candidate]:
     found = [(recorded[i].readings, alive[i]) for i in _outermost(recorded, alive, probe.module)]
     # The graph of the backward pass holds every intermediate value; let it go before running more pictures.
     del recorded, gradients, logits
-    scores = iter(order_scores(probe, [layer for readings, _ in found for layer in readings]))
-    return [_likeliest(readings, lives, [next(scores) for _ in readings]) for readings, lives in found]
+    displaced = iter(displacements(probe, [layer for readings, _ in found for layer in readings]))
+    return [
+        _likeliest([Candidate(*each, None, next(displaced)) for each in zip(readings, lives, strict=True)])
+        for readings, lives in found
+    ]
 
 
 def choose_layer(probe: Probe, candidates: list[Candidate], *, tries: int = 48) -> Candidate:
@@ -131,12 +139,17 @@ def choose_layer(probe: Probe, candidates: list[Candidate], *, tries: int = 48) 
             )
         )
     exchange = Exchange(probe)
-    leaks = []
-    for candidate in list(reversed(usable))[:tries]:
-        leaks.append((exchange.leak(candidate.layer), candidate))
-        if leaks[-1][0] <= SEALED:
-            return replace(candidate, sealed=True)
-    return replace(min(leaks, key=lambda each: each[0])[1], sealed=False)
+    leaks: dict[tuple[str, int], float] = {}
+    for candidate in reversed(usable):
+        place = candidate.layer.name, candidate.layer.call
+        if place not in leaks:
+            leaks[place] = exchange.leak(candidate.layer)
+        if leaks[place] <= SEALED or len(leaks) == tries:
+            break
+    least = min(leaks.values())
+    place = next(place for place, leak in leaks.items() if leak == least)
+    same = [c for c in usable if (c.layer.name, c.layer.call) == place]
+    return replace(_clearest(same), sealed=least <= SEALED)
 
 
 def named_layer(probe: Probe, candidates: list[Candidate], name: str) -> Candidate:
@@ -172,7 +185,7 @@ def named_layer(probe: Probe, candidates: list[Candidate], name: str) -> Candida
                 f"The last that do: {', '.join(layer.describe() for layer in usable[-3:])}.",
             )
         )
-    candidate = next((c for c in reversed(same) if c.usable), same[-1])
+    candidate = _clearest([c for c in same if c.usable] or same)
     advice = f"Use layer={usable[-1].name!r}." if usable else ""
     if not candidate.in_order:
         raise NotSupported(
@@ -209,12 +222,17 @@ def _readings(leaf: Tensor, probe: Probe, at: FeatureLayer) -> list[FeatureLayer
     ]
 
 
-def _likeliest(readings: list[FeatureLayer], alive: list[bool], scores: list[float]) -> Candidate:
+def _clearest(candidates: list[Candidate]) -> Candidate:
+    """Of several tensors that a module returns, the last that follows the picture about as well as any."""
+    least = min(candidate.displaced for candidate in candidates)
+    return next(c for c in reversed(candidates) if c.displaced <= least + 0.02)
+
+
+def _likeliest(readings: list[Candidate]) -> Candidate:
     """The first reading, unless a patch moved in the picture speaks against it or clearly for another."""
-    best = max(range(len(readings)), key=scores.__getitem__)
-    if scores[0] >= 0 and scores[best] < scores[0] + DOUBT:
-        best = 0
-    return Candidate(readings[best], alive=alive[best], in_order=scores[best] >= 0)
+    best = min(readings, key=lambda reading: reading.displaced)
+    clearly = readings[0].displaced > best.displaced + ALLOWED[best.layer.layout]
+    return best if clearly or not readings[0].in_order else readings[0]
 
 
 @dataclass(frozen=True)

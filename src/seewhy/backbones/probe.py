@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,8 +25,9 @@ PLACES = ((0, 1), (2, 5), (3, 3), (5, 0), (6, 4))
 is transposed or turned over."""
 
 _BOARD = 7
-DOUBT = 0.1
-"""How much of a response may be out of place before it counts, as a share of all responses at a cell."""
+ALLOWED = {"bchw": 0.1, "bhwc": 0.1, "tokens": 0.05}
+"""How much may be displaced before it counts as disorder. Less for tokens, because three axes can be many
+things, but four hardly anything else than a grid."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +93,16 @@ class Exchange:
         self._difference = float((straight - self._wanted).abs().max())
 
 
-def order_scores(probe: Probe, layers: Sequence[FeatureLayer]) -> list[float]:
-    """How well the cells of each layer lie in the order of the picture: a patch moved there must move the map.
+def displacements(probe: Probe, layers: Sequence[FeatureLayer]) -> list[float]:
+    """How far the cells of each layer are from lying in the order of the picture: 0 where they do.
 
-    At least 0 if they do; an output that responds everywhere alike (attention with random weights) is not
-    evidence of disorder.
-
-    Shapes alone cannot tell: tokens may be stored window by window, an attention matrix looks like a grid,
-    and class tokens may stand before or after the patches. A strong patch is pasted at a few places of a
-    quiet picture; at each cell the responses to the patches are compared, and the patch at the cell's own
-    place must stand out as much as any does anywhere. Comparing patches at one cell, not cells for one patch,
-    leaves out what reaches all cells alike.
+    A patch moved in the picture must move the map. Shapes alone cannot tell: tokens may be stored window by
+    window, an attention matrix looks like a grid, and class tokens may stand before or after the patches. A
+    strong patch is pasted at a few places of a quiet picture; at each cell the responses to the patches are
+    compared, and the patch at the cell's own place must stand out half as much as any does anywhere. What is
+    missing to that, as a share of all responses, is the displacement. Comparing patches at one cell, not cells
+    for one patch, leaves out what reaches all cells alike; an output that responds everywhere alike (attention
+    with random weights) is not evidence of disorder.
 
     Costs one forward pass of six pictures.
     """
@@ -109,11 +110,11 @@ def order_scores(probe: Probe, layers: Sequence[FeatureLayer]) -> list[float]:
     wanted: dict[tuple[str, int], list[int]] = {}
     for i, layer in enumerate(layers):
         wanted.setdefault((layer.name, layer.call), []).append(i)
-    found = [-1.0] * len(layers)
+    found = [1.0] * len(layers)
 
     def judge(name: str, call: int, _: Any, output: Any) -> None:
         for i in wanted.get((name, call), ()):
-            found[i] = _score(tree.at(output, layers[i].path), layers[i], boxes, probe.size)
+            found[i] = _displacement(tree.at(output, layers[i].path), layers[i], boxes, probe.size)
 
     modules = {layer.name: probe.module.get_submodule(layer.name) for layer in layers}
     with torch.no_grad(), tapped(modules, judge):
@@ -137,12 +138,11 @@ def _patched(probe: Probe) -> tuple[Float[Tensor, "b c H W"], list[tuple[int, in
     return pictures, boxes
 
 
-def _score(tensor: Tensor, layer: FeatureLayer, boxes: list[tuple[int, int, int, int]], size: Size) -> float:
-    """How much each patch stands out at its own cells, less what may be asked of it.
-
-    That is half of what it stands out at the cells where it does most, and as much as at any other offset of
-    tokens.
-    """
+def _displacement(
+    tensor: Tensor, layer: FeatureLayer, boxes: list[tuple[int, int, int, int]], size: Size
+) -> float:
+    """How much less each patch stands out at its own cells than half of what it does where it does most, or
+    than at another offset of tokens."""
     features = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
     channels = 1 if layer.layout == "bchw" else -1
     change = (features[1:] - features[:1]).norm(dim=channels).flatten(1).cpu()
@@ -161,7 +161,8 @@ def _score(tensor: Tensor, layer: FeatureLayer, boxes: list[tuple[int, int, int,
         for start in range(share.shape[1] - n_cells + 1)
     ]
     anywhere = float(share.max(1).values.mean()) - by_chance
-    return own[layer.prefix] - max(anywhere / 2, *own) + DOUBT
+    missing = max(anywhere / 2, *own) - own[layer.prefix]
+    return missing if math.isfinite(missing) else 1.0
 
 
 def _area(box: tuple[int, int, int, int], grid: Size, size: Size) -> Float[Tensor, " cells"]:

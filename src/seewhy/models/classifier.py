@@ -27,8 +27,6 @@ from seewhy.backbones.split import Cut, Split
 from seewhy.explanation import Answers, AttributionMap, ConceptEvidence, Elsewhere, Explanation, Meta
 from seewhy.importance.shares import Shares, is_affine, remainder_of, shares_of
 
-DEFAULT_METHOD = "hirescam"
-
 
 class Classifier:
     """What `seewhy.load` returns: a network that explains its predictions.
@@ -103,11 +101,23 @@ class Classifier:
         return answers[0] if single else Answers(answers)
 
     def attribute(
-        self, images: Any, method: str | Method = DEFAULT_METHOD, target: Target = "predicted", **options: Any
+        self, images: Any, method: str | Method | None = None, target: Target = "predicted", **options: Any
     ) -> AttributionMap | Answers[AttributionMap]:
-        """A map by an attribution method, by name or object; `options` as in `Method.__call__`."""
+        """A map by an attribution method, by name or object; `options` as in `Method.__call__`.
+
+        Default: HiResCAM, which is exact before pooling and a linear head; attention relevance where the
+        logits are read out of a class token. The result names the method.
+        """
+        if method is None:
+            method = self._default_method(options.get("at"))
         chosen = METHODS[method]() if isinstance(method, str) else method
         return chosen(self.backbone, images, target, **options)
+
+    def _default_method(self, at: str | None) -> str:
+        if self.backbone.layer(at).layer.prefix == 0:
+            return "hirescam"
+        # Behind a layer norm, features times gradient vanish at every patch of a class-token network.
+        return "gradcam" if METHODS["attention_relevance"]().why_not(self.backbone) else "attention_relevance"
 
     def _one(
         self,
