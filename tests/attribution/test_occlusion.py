@@ -60,10 +60,11 @@ def test_named_fills_are_put_in() -> None:
     torch.testing.assert_close(
         ours, (network.weight[0] * (x[0] - black)).sum(0).detach(), rtol=1e-4, atol=1e-4
     )
-    mean = x[0].mean((1, 2), keepdim=True)
-    ours = maps_of(Occlusion(window=1, stride=1, fill="mean"), network, x.repeat(2, 1, 1, 1), batch_size=5)
+    two = draw(2, 3, 4, 6)
+    mean = two[1].mean((1, 2), keepdim=True)
+    ours = maps_of(Occlusion(window=1, stride=1, fill="mean"), network, two, batch_size=5)[1]
     torch.testing.assert_close(
-        ours[1], (network.weight[0] * (x[0] - mean)).sum(0).detach(), rtol=1e-4, atol=1e-4
+        ours, (network.weight[0] * (two[1] - mean)).sum(0).detach(), rtol=1e-4, atol=1e-4
     )
 
 

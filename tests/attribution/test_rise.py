@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seewhy.attribution.masks import RandomGrids, bilinear
-from seewhy.attribution.rise import RISE, rank_correlation
+from seewhy.attribution.rise import RISE, MaskedSums, rank_correlation
 from seewhy.errors import InputError
 from tests.attribution.small_networks import (
     ConstantPicture,
@@ -80,6 +80,13 @@ def test_the_slope_does_not_see_an_offset_of_the_score_and_scales_with_it() -> N
         network.bias -= 1000.0
         network.weight *= 3.0
     torch.testing.assert_close(maps_of(method, network, x), 3 * plain, rtol=1e-4, atol=1e-4)
+
+
+def test_each_half_takes_its_own_mean_off() -> None:
+    masks, s = RandomGrids.draw(40, (3, 3), (9, 9), 0.5, "bernoulli", 0), draw(2, 40).double()
+    some = torch.arange(0, 40, 2)
+    plain, shifted = (MaskedSums.over(masks, scores, some).slopes() for scores in (s, s + 7))
+    torch.testing.assert_close(plain, shifted, rtol=1e-4, atol=1e-4)
 
 
 def test_a_constant_network_has_no_slope_and_the_papers_form_its_constant() -> None:

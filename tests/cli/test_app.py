@@ -89,13 +89,25 @@ def test_debug_shows_the_traceback_before_the_message(seewhy: Seewhy, workplace:
     assert told.code == 1 and told.err.startswith("Traceback") and "raise ValueError('width')" in told.err
 
 
-def test_what_nobody_foresaw_is_1_without_a_traceback(seewhy: Seewhy, workplace: Path) -> None:
+def test_a_network_that_does_not_run_is_1_and_says_why(seewhy: Seewhy, workplace: Path) -> None:
     (workplace / "bad.py").write_text(
         "from torch import nn\nclass Net(nn.Module):\n    def forward(self, x): return self.nothing(x)\n"
     )
     result = seewhy("layers", "bad.py:Net")
     assert result.code == 1 and "Traceback" not in result.err
     assert "AttributeError: 'Net' object has no attribute 'nothing'" in result.err
+
+
+def test_what_nobody_foresaw_is_1_without_a_traceback(
+    seewhy: Seewhy, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr("seewhy.backbones.load.load_backbone", broken)
+    result = seewhy("layers", "timm/resnet18")
+    assert result.code == 1 and "Traceback" not in result.err
+    assert "ZeroDivisionError: a mistake of ours" in result.err
     assert "--debug shows where it happened." in result.err
 
 

@@ -163,3 +163,16 @@ def test_the_fingerprint_follows_weights_changed_in_place() -> None:
     with torch.no_grad():
         next(backbone.module.parameters()).add_(1)
     assert backbone.fingerprint() != before
+
+
+def test_a_network_that_trims_its_border_is_read_before_its_first_stride() -> None:
+    with torch.random.fork_rng(devices=[]):
+        module = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3),
+            torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(4, 2),
+        )
+    answer = explained(Classifier(Backbone(module, preprocess=Preprocess((16, 24)))), PHOTO)
+    assert answer.grid == (14, 22) and answer.kind == "share"

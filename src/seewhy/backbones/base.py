@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, SupportsIndex, TypeVar, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ from seewhy.backbones.layers import Candidate, FeatureLayer, Probe, choose_layer
 from seewhy.backbones.outputs import OutputAdapter, as_logits, check_finite
 from seewhy.backbones.split import Split
 from seewhy.backbones.taps import undisturbed
-from seewhy.errors import InputError, SeewhyError, UnknownName, did_you_mean, message
+from seewhy.errors import InputError, NotSupported, SeewhyError, UnknownName, did_you_mean, message
 from seewhy.explanation.evidence import Prediction
 from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
@@ -130,8 +132,22 @@ class Backbone:
         """Run the network; gradients flow if they are enabled and asked for.
 
         The network gets a copy, because it may normalise its input in place.
+
+        Raises
+        ------
+        NotSupported
+            If the network does not return one row of logits per picture.
         """
-        return self.read_logits(self.module(x.clone()))
+        logits = self.read_logits(self.module(x.clone()))
+        if len(logits) != len(x):
+            raise NotSupported(
+                message(
+                    f"{self.name} returned {len(logits)} rows of logits for {len(x)} pictures.",
+                    "Seewhy needs one row of class logits per picture.",
+                    "Pass output=lambda y: ... which gives (pictures, classes), for one picture too.",
+                )
+            )
+        return logits
 
     def read_logits(self, output: Any) -> Float[Tensor, "b k"]:
         """The logits in what the module returned."""
@@ -171,18 +187,10 @@ class Backbone:
             If the number of targets is not the number of pictures.
         """
         n, n_classes = logits.shape
-        if isinstance(target, (int, str)) and not isinstance(target, bool):
-            each: list[int | str] = [target] * n
-        elif isinstance(target, (Sequence, Tensor)):
-            each = [t if isinstance(t, str) else int(t) for t in target]
-        else:
-            raise InputError(
-                message(
-                    f"The target is {target!r}.",
-                    "It is a class name, an index, 'predicted', or a list of these.",
-                    "Pass target='predicted' for the class with the largest logit.",
-                )
-            )
+        one = isinstance(target, str) or not isinstance(target, (Sequence, Tensor, np.ndarray))
+        if isinstance(target, (Tensor, np.ndarray)) and target.ndim == 0:
+            one = True
+        each = [_class_of(target)] * n if one else [_class_of(t) for t in cast(Sequence[int | str], target)]
         if len(each) != n:
             raise InputError(
                 message(
@@ -315,7 +323,7 @@ class Backbone:
         """Run the network once, so that what is wrong with it or with the input is said before anything else."""
         try:
             with torch.no_grad():
-                logits = probe.run(probe.inputs)
+                logits = self.logits(probe.inputs)
         except (SeewhyError, torch.OutOfMemoryError):
             raise
         except Exception as error:
@@ -386,6 +394,24 @@ class Backbone:
 def _version(tensor: Tensor) -> int:
     """How often a tensor was changed in place (those made in inference mode do not count)."""
     return -1 if tensor.is_inference() else tensor._version
+
+
+def _class_of(target: object) -> int | str:
+    """A class by index or name; truth values and fractions are no classes."""
+    if isinstance(target, str):
+        return target
+    try:
+        if not isinstance(target, (bool, np.bool_)):
+            return operator.index(cast(SupportsIndex, target))
+    except TypeError:
+        pass
+    raise InputError(
+        message(
+            f"The target is {target!r}.",
+            "It is a class name, an index, 'predicted', or a list of these.",
+            "Pass target='predicted' for the class with the largest logit.",
+        )
+    )
 
 
 __all__ = ["Backbone", "Batch", "FeatureLayer", "Target"]

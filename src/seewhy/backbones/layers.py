@@ -9,20 +9,16 @@ The choice is the last candidate that is alive, in order, and through which ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from seewhy.backbones import tree
-from seewhy.backbones.layout import FeatureLayer, Layout, spatial_layout, spatial_layouts
+from seewhy.backbones.layout import FeatureLayer, Layout, spatial_layout
 from seewhy.backbones.probe import ALLOWED, SEALED, Exchange, Probe, displacements
+from seewhy.backbones.record import Recorder
 from seewhy.backbones.taps import tapped
-from seewhy.errors import LayerNotFound, NotSupported, did_you_mean, message
-
-_POOLING = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d)
+from seewhy.errors import LayerNotFound, NotSupported, did_you_mean, message, nearest
 
 
 @dataclass(frozen=True)
@@ -39,12 +35,15 @@ class Candidate:
         Whether everything that tells pictures apart passes through it; None if that was not asked.
     displaced
         Share of its response to parts of the picture that lies at other cells (`probe.displacements`).
+    also
+        Every module that returns the same tensor: a block, and the stage that ends with it.
     """
 
     layer: FeatureLayer
     alive: bool
     sealed: bool | None = None
     displaced: float = 0.0
+    also: tuple[str, ...] = ()
 
     @property
     def in_order(self) -> bool:
@@ -75,44 +74,26 @@ def find_layers(probe: Probe) -> list[Candidate]:
     that return the same tensor (a block and the stage that ends with it) the outermost stands for all that
     are alive.
     """
-    recorded: list[_Recorded] = []
-    same_as: dict[int, int] = {}
-
-    def record(name: str, call: int, inputs: Any, output: Any) -> Any:
-        passed_through = {id(leaf) for _, leaf in tree.leaves(inputs)}
-
-        def watch(path: tree.Path, leaf: Tensor) -> Tensor:
-            if not leaf.requires_grad or id(leaf) in passed_through:
-                return leaf
-            readings = _readings(
-                leaf, probe, FeatureLayer(name, "bchw", (0, 0), 0, 0, call, path, probe.size)
-            )
-            if not readings:
-                return leaf
-            # A copy, so that its gradient is what flows through this output, and not through other outputs
-            # that the module made of the same tensor.
-            copied = leaf.clone()
-            same_as[id(copied)] = root = same_as.get(id(leaf), id(leaf))
-            recorded.append(_Recorded(readings, copied, leaf, root))
-            return copied
-
-        return tree.map_leaves(output, watch)
-
-    with torch.enable_grad(), tapped(_named(probe.module), record):
+    recorder = Recorder(probe)
+    with torch.enable_grad(), tapped(_named(probe.module), recorder):
         logits = probe.run(probe.inputs.detach().clone().requires_grad_())
-    gradients = _gradients(logits, [each.tensor for each in recorded])
+    gradients = _gradients(logits, [entry.tensor for entry in recorder.entries])
     alive = [
-        [gradient is not None and _depends(layer, gradient) for layer in each.readings]
-        for each, gradient in zip(recorded, gradients, strict=True)
+        [gradient is not None and _depends(layer, gradient) for layer in entry.readings]
+        for entry, gradient in zip(recorder.entries, gradients, strict=True)
     ]
-    found = [(recorded[i].readings, alive[i]) for i in _outermost(recorded, alive, probe.module)]
+    kept = recorder.outermost([any(each) for each in alive])
+    found = [
+        [
+            Candidate(layer, lives, also=recorder.names(recorder.entries[i]))
+            for layer, lives in zip(recorder.entries[i].readings, alive[i], strict=True)
+        ]
+        for i in kept
+    ]
     # The graph of the backward pass holds every intermediate value; let it go before running more pictures.
-    del recorded, gradients, logits
-    displaced = iter(displacements(probe, [layer for readings, _ in found for layer in readings]))
-    return [
-        _likeliest([Candidate(*each, None, next(displaced)) for each in zip(readings, lives, strict=True)])
-        for readings, lives in found
-    ]
+    del recorder, gradients, logits
+    displaced = iter(displacements(probe, [each.layer for readings in found for each in readings]))
+    return [_likeliest([replace(each, displaced=next(displaced)) for each in readings]) for readings in found]
 
 
 def choose_layer(probe: Probe, candidates: list[Candidate], *, tries: int = 48) -> Candidate:
@@ -128,7 +109,9 @@ def choose_layer(probe: Probe, candidates: list[Candidate], *, tries: int = 48) 
     usable = [candidate for candidate in candidates if candidate.usable]
     if not usable:
         found = (
-            f"{len(candidates)} spatial outputs, none of which" if candidates else "no spatial output that"
+            f"{len(candidates)} spatial outputs, none of which follows the picture and"
+            if candidates
+            else "no spatial output that"
         )
         raise LayerNotFound(
             message(
@@ -166,7 +149,9 @@ def named_layer(probe: Probe, candidates: list[Candidate], name: str) -> Candida
     owner = type(probe.module).__name__
     usable = [c.layer for c in candidates if c.usable]
     if name not in modules:
-        close = did_you_mean(name, [layer.name for layer in usable]) or did_you_mean(name, modules)
+        by_name = {layer.name: layer for layer in usable}
+        near = ", ".join(by_name[each].describe() for each in nearest(name, by_name))
+        close = f"Did you mean {near}?" if near else did_you_mean(name, modules)
         raise LayerNotFound(
             message(
                 f"No module {name!r} in {owner}. {close}",
@@ -174,15 +159,14 @@ def named_layer(probe: Probe, candidates: list[Candidate], name: str) -> Candida
                 "seewhy.layers(model) lists every usable layer.",
             )
         )
-    same = [c for c in candidates if c.layer.name == name] or [
-        c for c in candidates if name in _aliases(probe, c.layer, modules)
-    ]
+    same = [c for c in candidates if c.layer.name == name] or [c for c in candidates if name in c.also]
     if not same:
+        last = ", ".join(layer.describe() for layer in usable[-3:])
         raise LayerNotFound(
             message(
                 f"Module {name!r} of {owner} returns nothing that keeps a place per feature.",
                 "A feature layer returns (B, C, h, w), (B, h, w, C) or (B, tokens, C).",
-                f"The last that do: {', '.join(layer.describe() for layer in usable[-3:])}.",
+                f"The last that do: {last}." if last else "No module of this network does.",
             )
         )
     candidate = _clearest([c for c in same if c.usable] or same)
@@ -213,15 +197,6 @@ def is_sealed(probe: Probe, layer: FeatureLayer) -> bool:
     return Exchange(probe).leak(layer) <= SEALED
 
 
-def _readings(leaf: Tensor, probe: Probe, at: FeatureLayer) -> list[FeatureLayer]:
-    return [
-        replace(at, layout=layout, grid=grid, channels=channels, prefix=prefix)
-        for layout, grid, channels, prefix in spatial_layouts(
-            tuple(leaf.shape), probe.n, probe.size, probe.prefix_hint
-        )
-    ]
-
-
 def _clearest(candidates: list[Candidate]) -> Candidate:
     """Of several tensors that a module returns, the last that follows the picture about as well as any."""
     least = min(candidate.displaced for candidate in candidates)
@@ -233,48 +208,6 @@ def _likeliest(readings: list[Candidate]) -> Candidate:
     best = min(readings, key=lambda reading: reading.displaced)
     clearly = readings[0].displaced > best.displaced + ALLOWED[best.layer.layout]
     return best if clearly or not readings[0].in_order else readings[0]
-
-
-@dataclass(frozen=True)
-class _Recorded:
-    """A spatial tensor that a module returned, and the ways to read it, the likeliest first.
-
-    `tensor` is the copy that went on in its place, `original` is kept so that its id stays its own, and
-    `root` tells apart tensors from copies of them.
-    """
-
-    readings: list[FeatureLayer]
-    tensor: Tensor
-    original: Tensor
-    root: int
-
-
-def _outermost(recorded: list[_Recorded], alive: list[list[bool]], module: nn.Module) -> list[int]:
-    """One entry per tensor, named by the last module that returned it; pooling and projections left out.
-
-    A bare linear layer on tokens is a query, key, value or half of an MLP, never a stage of the network.
-    """
-    by_root: dict[int, int] = {}
-    for i, each in enumerate(recorded):
-        if isinstance(module.get_submodule(each.readings[0].name), (*_POOLING, nn.Linear)):
-            continue
-        before = by_root.get(each.root)
-        if before is not None and any(alive[before]) and not any(alive[i]):
-            continue
-        by_root.pop(each.root, None)
-        by_root[each.root] = i
-    return list(by_root.values())
-
-
-def _aliases(probe: Probe, layer: FeatureLayer, modules: dict[str, nn.Module]) -> Iterable[str]:
-    """Names of inner modules that end the named one, such as 'layer4.1' for 'layer4'."""
-    name = layer.name
-    while True:
-        children = list(modules[name].named_children()) if name in modules else []
-        if not children or not isinstance(modules[name], nn.Sequential):
-            return
-        name = f"{name}.{children[-1][0]}"
-        yield name
 
 
 def _gradients(logits: Tensor, outputs: list[Tensor]) -> list[Tensor | None]:

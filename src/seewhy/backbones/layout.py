@@ -20,6 +20,9 @@ Layout = Literal["bchw", "bhwc", "tokens"]
 MAX_PREFIX = 16
 """Most class and register tokens that are looked for where the library does not state their number."""
 
+MAX_TRIM = 12
+"""Pixels that convolutions without padding may take off a side before the first stride."""
+
 
 @dataclass(frozen=True)
 class FeatureLayer:
@@ -128,12 +131,14 @@ def _is_grid(grid: Size, size: Size) -> bool:
     if h * w <= 1 or h > height or w > width:
         return False
     vertical, horizontal = height / h, width / w
-    if max(vertical, horizontal) < 1.5 and (h, w) != size:
-        # Attention matrices are square and about as large as the input; no network strides by 1.1.
+    trimmed = max(vertical, horizontal) < 2 and height - h == width - w <= MAX_TRIM
+    if max(vertical, horizontal) < 1.5 and not trimmed:
+        # Attention matrices are square and about as large as the input. No network strides by 1.1, but one
+        # without padding loses a few pixels on each side.
         return False
     # Padding rounds a side by up to one cell, and rounding the rows moves the expected columns with it.
     tolerance = 1.0 if height == width else 1.0 + width / height
-    return abs(w - width * h / height) < tolerance
+    return trimmed or abs(w - width * h / height) < tolerance
 
 
 @lru_cache(maxsize=4096)

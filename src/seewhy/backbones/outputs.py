@@ -32,7 +32,7 @@ def as_logits(output: Any, adapter: OutputAdapter | None = None) -> Float[Tensor
     if not isinstance(logits, Tensor):
         raise NotSupported(
             message(
-                f"The model returned {_describe(output)}.",
+                f"{'output=' if adapter else 'The model'} returned {_describe(logits if adapter else output)}.",
                 "Seewhy needs one row of class logits per picture.",
                 "Pass output=lambda y: ... which picks them from what the model returns.",
             )

@@ -99,7 +99,7 @@ def displacements(probe: Probe, layers: Sequence[FeatureLayer]) -> list[float]:
     A patch moved in the picture must move the map. Shapes alone cannot tell: tokens may be stored window by
     window, an attention matrix looks like a grid, and class tokens may stand before or after the patches. A
     strong patch is pasted at a few places of a quiet picture; at each cell the responses to the patches are
-    compared, and the patch at the cell's own place must stand out half as much as any does anywhere. What is
+    compared, and the patch at the cell's own place must stand out 0.6 times as much as any does anywhere. What is
     missing to that, as a share of all responses, is the displacement. Comparing patches at one cell, not cells
     for one patch, leaves out what reaches all cells alike; an output that responds everywhere alike (attention
     with random weights) is not evidence of disorder.
@@ -141,8 +141,8 @@ def _patched(probe: Probe) -> tuple[Float[Tensor, "b c H W"], list[tuple[int, in
 def _displacement(
     tensor: Tensor, layer: FeatureLayer, boxes: list[tuple[int, int, int, int]], size: Size
 ) -> float:
-    """How much less each patch stands out at its own cells than half of what it does where it does most, or
-    than at another offset of tokens."""
+    """How much less each patch stands out at its own cells than 0.6 times what it does where it does most, or
+    than at another offset of tokens. Convolutions blur a patch over cells; a wrong order stays below 0.5."""
     features = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
     channels = 1 if layer.layout == "bchw" else -1
     change = (features[1:] - features[:1]).norm(dim=channels).flatten(1).cpu()
@@ -161,7 +161,7 @@ def _displacement(
         for start in range(share.shape[1] - n_cells + 1)
     ]
     anywhere = float(share.max(1).values.mean()) - by_chance
-    missing = max(anywhere / 2, *own) - own[layer.prefix]
+    missing = max(0.6 * anywhere, *own) - own[layer.prefix]
     return missing if math.isfinite(missing) else 1.0
 
 

@@ -71,13 +71,7 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, seconds: float = MAX_SECONDS)
         result = answer.get(timeout=seconds)
     except queue.Empty:
         given_up.set()
-        raise Offline(
-            message(
-                f"{url} did not arrive within {seconds:g} seconds.",
-                "Pictures are fetched within a time limit.",
-                "Download it and pass its path.",
-            )
-        ) from None
+        raise _too_slow(url, seconds) from None
     if isinstance(result, SeewhyError):
         raise result
     return result
@@ -116,6 +110,10 @@ def _work(
         answer.put(_refused(url, f"is not a valid address ({error})"))
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
+        if isinstance(reason, TimeoutError):
+            # The socket's own limit, the same number of seconds, can run out just before ours.
+            answer.put(_too_slow(url, seconds))
+            return
         answer.put(
             Offline(
                 message(
@@ -125,6 +123,16 @@ def _work(
                 )
             )
         )
+
+
+def _too_slow(url: str, seconds: float) -> Offline:
+    return Offline(
+        message(
+            f"{url} did not arrive within {seconds:g} seconds.",
+            "Pictures are fetched within a time limit.",
+            "Download it and pass its path.",
+        )
+    )
 
 
 def _read(url: str, max_bytes: int, seconds: float, given_up: threading.Event) -> bytes:
