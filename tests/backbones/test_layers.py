@@ -73,6 +73,7 @@ def turned_over(tokens: Tensor) -> Tensor:
         ((2, 10, 192), (112, 112), ("tokens", (3, 3), 192, 1)),
         ((2, 61, 192), (96, 160), ("tokens", (6, 10), 192, 1)),
         ((2, 61, 192), (160, 96), ("tokens", (10, 6), 192, 1)),
+        ((2, 16, 192), (97, 161), ("tokens", (3, 5), 192, 1)),
         ((2, 3, 224, 224), (224, 224), ("bchw", (224, 224), 3, 0)),
         ((2, 3, 197, 197), (224, 224), None),
         ((2, 512, 1, 1), (224, 224), None),
@@ -230,6 +231,26 @@ def test_where_nothing_takes_all_the_layer_that_misses_least_is_chosen() -> None
     chosen = Backbone(Branches().eval()).layer(size=SIZE)
     assert chosen.layer.name == "see" and chosen.sealed is False
     assert chosen.reason == "part of the picture reaches the logits around it"
+
+
+def test_logits_equal_but_for_rounding_are_told_apart_in_double_precision() -> None:
+    class Around(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.body = nn.Conv2d(3, 4, 8, stride=8), nn.Conv2d(4, 4, 1)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.stem(x)
+            return self.head(1e-8 * (torch.tanh(self.body(x)) + x).mean((2, 3)))
+
+    torch.manual_seed(0)
+    backbone = Backbone(Around().eval())
+    with torch.no_grad():
+        first, second = backbone.logits(backbone.probe(SIZE).inputs)
+    assert torch.allclose(first, second, atol=1e-6)
+    assert backbone.layer("body", size=SIZE).sealed is False
+    assert backbone.layer(size=SIZE).layer.name == "stem" and backbone.layer(size=SIZE).sealed
 
 
 def test_a_network_whose_head_is_zero_is_refused_with_the_hint() -> None:

@@ -6,6 +6,7 @@ registry, so that nothing here imports upward.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -25,7 +26,7 @@ A = TypeVar("A", bound="Answer")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Answer:
+class Answer(ABC):
     """Base of `Explanation` and `AttributionMap`: one picture, one target, one grid."""
 
     image: Picture
@@ -37,9 +38,9 @@ class Answer:
     schema: ClassVar[str]
 
     @property
+    @abstractmethod
     def where(self) -> Float[np.ndarray, "h w"]:
         """The map of the target on the feature grid, raw and signed."""
-        raise NotImplementedError
 
     @property
     def grid(self) -> Size:
@@ -69,9 +70,9 @@ class Answer:
         """The answer as a table for a terminal."""
         return str(VIEWS["text"](self))
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe data of the answer's `schema`."""
-        raise NotImplementedError
 
     def _repr_html_(self) -> str:
         return str(VIEWS["notebook"](self))
