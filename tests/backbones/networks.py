@@ -23,7 +23,9 @@ class Family:
     """One network: how to build it, the input it takes, and what must be found.
 
     `grid` is (rows, columns) of the last stage, `name` the module where that is beyond doubt, `prefix` the
-    number of class and register tokens at the feature layer.
+    number of class and register tokens at the feature layer. `blur` is how many cells a map may lie beside
+    the patch that causes it: padding shifts the cells of strided convolutions by half a cell and more, but
+    tokens after class tokens stay where they are, and reading them one off must show.
     """
 
     id: str
@@ -33,6 +35,13 @@ class Family:
     name: str | None = None
     prefix: int = 0
     sealed: bool = True
+    blur: float = 1.5
+
+    def __post_init__(self) -> None:
+        if (
+            self.prefix and self.id != "coat"
+        ):  # CoaT's tokens went through convolutions of 7 x 7 on 3 x 3 cells
+            object.__setattr__(self, "blur", 0.75)
 
 
 def ready(family: Family, seed: int = 0) -> nn.Module:
