@@ -29,7 +29,7 @@ from typing import Any
 
 NAME = "coverage.layers"
 MAX_SECONDS = 60.0
-MAX_MACS = 6e9
+MAX_MACS = 3e9
 MAX_PARAMETERS = 300e6
 SMALL = (128, 160)
 OK_ENDS = ("right", "right by moved patch", "refused", "shape right", "shape refused")
@@ -95,12 +95,12 @@ def _examine(name: str) -> dict[str, Any]:
             continue
         n_parameters = sum(p.numel() for p in module.parameters())
         if macs <= MAX_MACS and n_parameters <= MAX_PARAMETERS:
-            row = _judge_values(_with_values(name, options), size) | {"macs": macs}
+            row = _judge_values(name, _with_values(name, options), size) | {"macs": macs}
             if "does not run on pictures" not in row.get("why", ""):
                 return row
             shape_row = shape_row or row
             continue
-        shape_row = shape_row or _judge_shapes(module, shapes, size) | {
+        shape_row = shape_row or _judge_shapes(name, module, shapes, size) | {
             "macs": macs,
             "parameters": n_parameters,
         }
@@ -109,10 +109,10 @@ def _examine(name: str) -> dict[str, Any]:
     module = _with_values(name, tries[0][1])
     if sum(p.numel() for p in module.parameters()) > MAX_PARAMETERS:
         return {"end": "too large", "why": no_meta}
-    return _judge_values(module, tries[0][0]) | {"no_meta": no_meta}
+    return _judge_values(name, module, tries[0][0]) | {"no_meta": no_meta}
 
 
-def _judge_values(module: Any, size: tuple[int, int]) -> dict[str, Any]:
+def _judge_values(name: str, module: Any, size: tuple[int, int]) -> dict[str, Any]:
     from seewhy.backbones.base import Backbone
     from seewhy.errors import SeewhyError
 
@@ -131,7 +131,7 @@ def _judge_values(module: Any, size: tuple[int, int]) -> dict[str, Any]:
     layer = candidate.layer
     row = {"layer": layer.describe(), "layout": layer.layout, "sealed": candidate.sealed, "size": list(size)}
     row |= {"candidates": Counter(c.reason or "usable" for c in backbone.layers(size=size))}
-    expected = _expected(module, size)
+    expected = _expected(name, module, size)
     if expected is not None and layer.grid in expected[0]:
         return row | {"end": "right"}
     distance = moved_patch(module, layer, size)
@@ -176,12 +176,12 @@ def moved_patch(module: Any, layer: Any, size: tuple[int, int]) -> float:
 
 
 def _judge_shapes(
-    module: Any, shapes: list[tuple[str, tuple[int, ...]]], size: tuple[int, int]
+    name: str, module: Any, shapes: list[tuple[str, tuple[int, ...]]], size: tuple[int, int]
 ) -> dict[str, Any]:
     from seewhy.backbones.layers import spatial_layout
 
-    expected = _expected(module, size)
-    read = [(name, shape, spatial_layout(shape, 2, size)) for name, shape in shapes]
+    expected = _expected(name, module, size)
+    read = [(at, shape, spatial_layout(shape, 2, size)) for at, shape in shapes]
     if expected is None:
         last = next((each for each in reversed(read) if each[2]), None)
         return {"end": "shape untold", "why": f"no table; last {last}"}
@@ -193,15 +193,22 @@ def _judge_shapes(
     return row | {"end": "shape wrong", "why": str(there[-3:])[:300]}
 
 
-def _expected(module: Any, size: tuple[int, int]) -> tuple[list[tuple[int, int]], int, str] | None:
-    """Grids that timm's table allows for the last stage (padding may round up), its reduction and module."""
+def _expected(name: str, module: Any, size: tuple[int, int]) -> tuple[list[tuple[int, int]], int, str] | None:
+    """Grids that the feature table allows for the last stage (padding may round up), its reduction and module.
+
+    torchvision has no table; its networks end at a 32nd of the input, or at their patches, as their papers say.
+    """
     table = getattr(module, "feature_info", None)
-    if not table:
+    if name.startswith("torchvision/vit"):
+        reduction, named = int(name.rsplit("_", 1)[1]), ""
+    elif name.startswith("torchvision/") and not name.endswith("alexnet") and "squeezenet" not in name:
+        reduction, named = 32, ""
+    elif table:
+        reduction, named = table[-1]["reduction"], table[-1].get("module", "")
+    else:
         return None
-    last = table[-1]
-    reduction = last["reduction"]
     sides = [{math.floor(side / reduction), math.ceil(side / reduction)} for side in size]
-    return [(h, w) for h in sides[0] for w in sides[1]], reduction, last.get("module", "")
+    return [(h, w) for h in sides[0] for w in sides[1]], reduction, named
 
 
 def _inputs(name: str) -> list[tuple[tuple[int, int], dict[str, Any]]]:
@@ -248,8 +255,13 @@ def _without_values(
     from seewhy.backbones import tree
     from seewhy.backbones.taps import tapped
 
-    with torch.device("meta"):
-        module = _made(name, options).eval().requires_grad_(False)  # its gradients would confuse the counter
+    try:
+        with torch.device("meta"):
+            module = _made(name, options)
+    except NotImplementedError:  # its constructor computes with small tensors
+        with cheap_weights():
+            module = _made(name, options).to("meta")
+    module.eval().requires_grad_(False)  # its gradients would confuse the counter
     found: list[tuple[str, tuple[int, ...]]] = []
 
     def record(name: str, _: int, __: Any, output: Any) -> None:

@@ -12,8 +12,8 @@ from seewhy.backbones.layout import FeatureLayer
 from seewhy.errors import InputError, LayerNotFound, NotSupported
 from tests.backbones.networks import Family, TwoRoads, families, ready
 
-SIZE = (32, 48)
-GRID = (4, 6)
+SIZE = (64, 96)
+GRID = (8, 12)
 
 
 def by_id(name: str) -> Family:
@@ -49,7 +49,7 @@ def with_class_token(first: bool) -> Callable[[Tensor], Tensor]:
 
 
 def window_by_window(tokens: Tensor) -> Tensor:
-    windows = tokens.reshape(-1, GRID[0] // 2, 2, GRID[1] // 2, 2, tokens.shape[2])
+    windows = tokens.reshape(-1, GRID[0] // 4, 4, GRID[1] // 4, 4, tokens.shape[2])
     return windows.permute(0, 1, 3, 2, 4, 5).flatten(1, 4)
 
 
@@ -121,7 +121,7 @@ def test_tokens_in_the_order_of_the_picture_are_offered_and_others_are_not() -> 
 def test_a_class_token_is_cut_off_only_where_it_stands() -> None:
     before, after = (find(Tokens(with_class_token(first)))["between"] for first in (True, False))
     assert before.usable and before.layer.prefix == 1 and before.layer.grid == GRID
-    assert not after.in_order, "25 tokens look the same, but each cell would be read one to the left"
+    assert not after.in_order, "97 tokens look the same, but each cell would be read one to the left"
 
 
 def test_the_default_skips_what_is_out_of_order() -> None:
@@ -263,7 +263,7 @@ def test_a_network_whose_head_is_zero_is_refused_with_the_hint() -> None:
 
 
 def test_a_network_without_places_is_refused() -> None:
-    module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 48, 4))
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 96, 4))
     with pytest.raises(LayerNotFound, match="has no spatial output that influences the logits"):
         Backbone(module.eval()).layer(size=SIZE)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.backbones.layout import FeatureLayer, Layout, spatial_layout
-from seewhy.backbones.probe import ALLOWED, SEALED, Exchange, Probe, displacements
+from seewhy.backbones.probe import DISORDER, SEALED, Exchange, Probe, displacements
 from seewhy.backbones.record import Recorder
 from seewhy.backbones.taps import tapped
 from seewhy.errors import LayerNotFound, NotSupported, did_you_mean, message, nearest
@@ -48,7 +48,7 @@ class Candidate:
     @property
     def in_order(self) -> bool:
         """Whether its cells lie where the picture's parts lie."""
-        return self.displaced <= ALLOWED[self.layer.layout]
+        return self.displaced <= DISORDER
 
     @property
     def usable(self) -> bool:
@@ -206,7 +206,7 @@ def _clearest(candidates: list[Candidate]) -> Candidate:
 def _likeliest(readings: list[Candidate]) -> Candidate:
     """The first reading, unless a patch moved in the picture speaks against it or clearly for another."""
     best = min(readings, key=lambda reading: reading.displaced)
-    clearly = readings[0].displaced > best.displaced + ALLOWED[best.layer.layout]
+    clearly = readings[0].displaced > best.displaced + DISORDER
     return best if clearly or not readings[0].in_order else readings[0]
 
 
