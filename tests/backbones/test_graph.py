@@ -114,7 +114,9 @@ def test_another_thread_runs_the_same_network_undisturbed_while_it_is_traced() -
     thread = threading.Thread(target=hammer)
     thread.start()
     graphs = [cut_graph(module, "body.0")]
-    while len(graphs) < 60 or (n_runs[0] <= 10 and len(graphs) < 5000):  # a loaded machine may run one at a time
+    while len(graphs) < 60 or (
+        n_runs[0] <= 10 and len(graphs) < 5000
+    ):  # a loaded machine may run one at a time
         graphs.append(cut_graph(module, "body.0"))
     stop.set()
     thread.join()

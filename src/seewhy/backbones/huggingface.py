@@ -119,6 +119,7 @@ def preprocess_of(settings: dict[str, Any], source: str) -> Preprocess | None:
         mean=tuple((m + shift) / scale for m in mean),
         std=tuple(s / scale for s in std),
         bgr=bool(settings.get("do_flip_channel_order")),
+        odd_margin="floor",
         source=source,
     )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 Fit = Literal["crop", "stretch", "pad"]
+OddMargin = Literal["round", "floor"]
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -55,6 +56,9 @@ class Preprocess:
         The model wants blue first.
     fill
         Level of padding, 0 to 1, one grey or one number a channel.
+    odd_margin
+        Where a cut starts when the margin is an odd number of pixels: "round" to the even side, as torchvision
+        and timm do, or "floor", as Hugging Face processors do.
     source
         Where this recipe was found, in words; it is told with every result.
     """
@@ -68,6 +72,7 @@ class Preprocess:
     channels: int
     bgr: bool
     fill: float | tuple[float, ...]
+    odd_margin: OddMargin
     source: str
 
     def __init__(  # written out because it takes more forms than the fields keep
@@ -81,6 +86,7 @@ class Preprocess:
         channels: int = 3,
         bgr: bool = False,
         fill: float | Sequence[float] = 0.0,
+        odd_margin: OddMargin = "round",
         source: str = "given by the user",
     ) -> None:
         size, resize, mean, std, fill = (_as_tuple(value) for value in (size, resize, mean, std, fill))
@@ -94,6 +100,7 @@ class Preprocess:
             "channels": channels,
             "bgr": bgr,
             "fill": fill,
+            "odd_margin": odd_margin,
             "source": source,
         }
         for name, value in values.items():
@@ -116,6 +123,8 @@ class Preprocess:
             return f"resize={self.resize!r}", "It is a number of pixels from 1, or (height, width)."
         if self.interpolation not in _FILTERS:
             return f"interpolation={self.interpolation!r}", f"It is one of {', '.join(_FILTERS)}."
+        if self.odd_margin not in ("round", "floor"):
+            return f"odd_margin={self.odd_margin!r}", "It is 'round' or 'floor'."
         if n not in (1, 3):
             return f"channels={n!r}", "Pictures have 1 or 3 channels."
         if not (_all_finite(self.mean, n) and _all_finite(self.std, n)) or 0 in self.std:
@@ -177,7 +186,9 @@ class Preprocess:
         inner = self._resized_size(original)
         if (image.height, image.width) != inner:
             image = image.resize((inner[1], inner[0]), _FILTERS[self.interpolation])
-        top, left = (_offset(have, want) for have, want in zip(inner, self.size, strict=True))
+        top, left = (
+            _offset(have, want, self.odd_margin) for have, want in zip(inner, self.size, strict=True)
+        )
         fill = self.fill if isinstance(self.fill, tuple) else (self.fill,) * 3
         # Pillow takes the rounded level that the picture itself would have.
         canvas = Image.new("RGB", (self.size[1], self.size[0]), tuple(round(level * 255) for level in fill))
@@ -202,9 +213,11 @@ class Preprocess:
         return max(1, round(height / ratio)), max(1, round(width / ratio))
 
 
-def _offset(have: int, want: int) -> int:
+def _offset(have: int, want: int, odd_margin: OddMargin) -> int:
     """Where the middle `want` of `have` pixels start; negative if padded (torchvision's CenterCrop rounding)."""
-    return round((have - want) / 2.0) if have >= want else -((want - have) // 2)
+    if have < want:
+        return -((want - have) // 2)
+    return (have - want) // 2 if odd_margin == "floor" else round((have - want) / 2.0)
 
 
 def _as_tuple(value: Any) -> Any:
