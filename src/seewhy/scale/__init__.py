@@ -1,0 +1,1 @@
+"""How does a long job run? Shards, a manifest, and going on after any interruption."""
