@@ -16,6 +16,7 @@ path on which (2) fails converges like two to the minus the halvings.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,14 @@ NODES = 8
 """Gauss-Legendre points on a piece of the path."""
 
 MAX_POINTS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Concepts:
+    """One picture's (1, k, h, w) codes, and how features are built from codes."""
+
+    codes: Float[Tensor, "1 k h w"]
+    rebuild: Callable[[Float[Tensor, "n k h w"]], Float[Tensor, "n c h w"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +97,15 @@ def is_affine(split: Split, cut: Cut) -> bool:
     return True
 
 
-def shares_of(split: Split, cut: Cut, row: int, baseline: Cut | None, *, batch_size: int = 32) -> Shares:
+def shares_of(
+    split: Split,
+    cut: Cut,
+    row: int,
+    baseline: Cut | None,
+    *,
+    concepts: Concepts | None = None,
+    batch_size: int = 32,
+) -> Shares:
     """The shares of one picture's logit `row`.
 
     Parameters
@@ -99,6 +116,9 @@ def shares_of(split: Split, cut: Cut, row: int, baseline: Cut | None, *, batch_s
         Index of the class.
     baseline
         The cut of one blank picture; None means zeros, for an affine tail.
+    concepts
+        Codes of a dictionary in place of the feature channels: then the path runs from codes of zero to the
+        picture's, `by_place` is by concept and cell, and (2) holds for the tail on the reconstruction.
     batch_size
         Points of the path in one pass of the tail.
 
@@ -107,7 +127,7 @@ def shares_of(split: Split, cut: Cut, row: int, baseline: Cut | None, *, batch_s
     One forward and one backward pass of the tail per point: 1 on an affine tail, else 8 to 1024.
     """
     assert cut.rest.n == 1, "shares are made for one picture at a time"
-    path = _Path(split, cut, row, baseline, batch_size)
+    path = _Path(split, cut, row, baseline, concepts, batch_size)
     start, end = path.score(0.0), path.score(1.0)
     pieces = path.integrate([(0.0, 1.0)], NODES if baseline is not None else 1)
     points = NODES if baseline is not None else 1
@@ -151,14 +171,24 @@ class _Piece:
 class _Path:
     """The straight line from the baseline to one picture, in the features and all ways around them."""
 
-    def __init__(self, split: Split, cut: Cut, row: int, baseline: Cut | None, batch_size: int) -> None:
+    def __init__(
+        self,
+        split: Split,
+        cut: Cut,
+        row: int,
+        baseline: Cut | None,
+        concepts: Concepts | None,
+        batch_size: int,
+    ) -> None:
         self.split, self.cut, self.row, self.batch_size = split, cut, row, batch_size
         self.ways = split.ways_around(cut)
-        self.ends = [cut.features, *(way.value for way in self.ways)]
-        if baseline is None:
-            self.starts = [torch.zeros_like(end) for end in self.ends]
-        else:
-            self.starts = [baseline.features, *(way.value for way in split.ways_around(baseline))]
+        self.rebuild = _unchanged if concepts is None else concepts.rebuild
+        self.ends = [cut.features if concepts is None else concepts.codes, *(way.value for way in self.ways)]
+        self.starts = [torch.zeros_like(end) for end in self.ends]
+        if baseline is not None:
+            self.starts[1:] = [way.value for way in split.ways_around(baseline)]
+            if concepts is None:
+                self.starts[0] = baseline.features
 
     def score(self, t: float) -> float:
         """The logit at one point."""
@@ -209,7 +239,7 @@ class _Path:
         rest = self.cut.take(torch.zeros(n, dtype=torch.long)).rest
         for way, point in zip(self.ways, points[1:], strict=True):
             rest = rest.put(way, point)
-        return self.split.tail(points[0], rest)[:, self.row]
+        return self.split.tail(self.rebuild(points[0]), rest)[:, self.row]
 
     def _points(self, t: Float[Tensor, " n"]) -> list[Tensor]:
         """start + t (end - start), the pictures of all t stacked on the first axis."""
@@ -217,3 +247,7 @@ class _Path:
             (start + t.reshape(-1, *[1] * start.ndim).to(start) * (end - start)).flatten(0, 1).detach()
             for start, end in zip(self.starts, self.ends, strict=True)
         ]
+
+
+def _unchanged(features: Tensor) -> Tensor:
+    return features
