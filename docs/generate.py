@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from seewhy.attribution.methods import METHODS
-from seewhy.explanation import CAPABILITIES, AttributionMap, ConceptEvidence, Explanation, Prediction
+from seewhy.explanation import CAPABILITIES, AttributionMap, ConceptEvidence, Explanation, Prediction, Replay
 from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
 
@@ -25,6 +25,7 @@ def examples() -> dict[str, Explanation | AttributionMap]:
         "geometry": Geometry.stretch((4, 4), (4, 4)),
         "prediction": (target,),
         "target": target,
+        "replay": Replay((4, 4), lambda keep, fill, score: keep.mean((1, 2)), lambda factors: factors.sum(1)),
     }
     cells = np.full((2, 2), 0.25)
     concept = ConceptEvidence("stripes", 0, cells.astype(np.float32), 1.0, cells, "vocabulary")
@@ -37,7 +38,7 @@ def examples() -> dict[str, Explanation | AttributionMap]:
         "explanation, share": share,
         "explanation, effect": plain,
         "explanation, variance": replace(plain, kind="variance"),
-        "explanation loaded from a file": replace(share, rerun=None),
+        "explanation loaded from a file": replace(share, rerun=None, replay=None),
         "attribution map": AttributionMap(**common, map=cells),
     }
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from seewhy._version import __version__
 from seewhy.attribution.engine import Engine, Progress
 from seewhy.attribution.question import Question
+from seewhy.attribution.replays import input_again, pixel_replay
 from seewhy.backbones.base import Backbone, Batch, Target
 from seewhy.backbones.outputs import check_finite
 from seewhy.errors import InputError, NotSupported, message
@@ -124,7 +125,7 @@ class Method(ABC):
             question.cost.forwards = len(batch)
             self._refuse(backbone, question.size)
             raw = self.attribute(question)
-        answers = self._answers(question, batch, raw)
+        answers = self._answers(question, batch, raw, preprocess)
         return answers[0] if single else Answers(answers)
 
     def parameters(self) -> dict[str, Any]:
@@ -142,7 +143,7 @@ class Method(ABC):
                 )
             )
 
-    def _answers(self, question: Question, batch: Batch, raw: Raw) -> list[AttributionMap]:
+    def _answers(self, question: Question, batch: Batch, raw: Raw, preprocess: bool) -> list[AttributionMap]:
         n = len(batch)
         assert raw.maps.shape[0] == n, f"{self.name} returned {raw.maps.shape[0]} maps for {n} pictures"
         maps = raw.maps.detach().float().cpu().numpy()
@@ -159,14 +160,16 @@ class Method(ABC):
         )
         answers = []
         for i in range(n):
-            logits = question.logits[i].cpu()
+            logits, row = question.logits[i].cpu(), int(question.rows[i])
+            again = input_again(question.backbone, batch, i, preprocess)
             answers.append(
                 AttributionMap(
                     image=batch.pictures[i],
                     geometry=batch.geometries[i],
                     prediction=question.backbone.predictions(logits),
-                    target=question.backbone.prediction(logits, int(question.rows[i])),
+                    target=question.backbone.prediction(logits, row),
                     meta=meta,
+                    replay=pixel_replay(question.backbone, again, question.size, row, question.engine.used),
                     map=maps[i],
                     kind=self.kind if raw.kinds is None else raw.kinds[i],
                     signed=self.signed if raw.signed is None else raw.signed,

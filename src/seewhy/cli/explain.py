@@ -63,7 +63,13 @@ def explain(
     ] = None,
     as_json: Json = False,
     top_k: Annotated[int | None, typer.Option("--top-k", min=1, help="Concepts to show and save.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="For methods that draw at random.")] = 0,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Ask the network whether the answer is true; some 600 passes a picture."
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="For methods that draw at random, and --check.")] = 0,
     weights: Annotated[
         str, typer.Option("--weights", help="'default', 'none' for random weights, or a file.")
     ] = "default",
@@ -99,8 +105,13 @@ def explain(
             batch_size=batch_size,
             progress=tell,
         )
+    if check:
+        from seewhy.evaluate.check import check as put_to_the_test
+
+        with progress("checking") as tell:
+            answer = put_to_the_test(answer, seed=seed, progress=tell)
     if destination is not None:
-        command = _command(photos, model, target, method, layer, seed, weights, classes, output)
+        command = _command(photos, model, target, method, layer, check, seed, weights, classes, output)
         for path in destination.save(answer, top_k=top_k, command=command):
             talk(f"wrote {path}")
     _show(answer, top_k, as_json)
@@ -290,13 +301,14 @@ def _command(
     target: str,
     method: str,
     layer: str | None,
+    check: bool,
     seed: int,
     weights: str,
     classes: str | None,
     output: str | None,
 ) -> str:
     """The command line that makes the page again."""
-    words = ["seewhy", "explain", *photos, "-m", model]
+    words = ["seewhy", "explain", *photos, "-m", model, *(["--check"] if check else [])]
     for name, value, default in (
         ("--target", target, "predicted"),
         ("--method", method, "default"),

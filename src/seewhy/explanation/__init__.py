@@ -7,6 +7,8 @@ from seewhy.explanation.capabilities import CAPABILITIES
 from seewhy.explanation.contrast import Contrast, contrast_of
 from seewhy.explanation.evidence import ConceptEvidence, Elsewhere, Meta, Prediction
 from seewhy.explanation.explanation import Explanation, Totals
+from seewhy.explanation.receipt import Receipt
+from seewhy.explanation.replay import Replay
 from seewhy.explanation.schema import from_dict
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     "Explanation",
     "Meta",
     "Prediction",
+    "Receipt",
+    "Replay",
     "Totals",
     "contrast_of",
     "from_dict",

@@ -16,6 +16,8 @@ from jaxtyping import Float
 from seewhy.errors import NotSupported, message
 from seewhy.explanation.evidence import Meta, Prediction
 from seewhy.explanation.query import where_in_words
+from seewhy.explanation.receipt import Receipt
+from seewhy.explanation.replay import Replay
 from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
 from seewhy.images.regions import cell_weights
@@ -27,13 +29,19 @@ A = TypeVar("A", bound="Answer")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Answer(ABC):
-    """Base of `Explanation` and `AttributionMap`: one picture, one target, one grid."""
+    """Base of `Explanation` and `AttributionMap`: one picture, one target, one grid.
+
+    `receipt` is what `seewhy.check` found, None until then; `replay` is what it asks the network with, handed
+    over by whoever made the answer and not saved.
+    """
 
     image: Picture
     geometry: Geometry
     prediction: tuple[Prediction, ...]
     target: Prediction
     meta: Meta = field(default_factory=Meta)
+    receipt: Receipt | None = None
+    replay: Replay | None = field(default=None, repr=False)
 
     schema: ClassVar[str]
 

@@ -34,10 +34,24 @@ def _needs_cells(answer: Any) -> str | None:
     return None
 
 
+NO_MODEL = "it does not hold the model (it was loaded from a file); explain the picture again."
+
+
 def _needs_rerun(answer: Any) -> str | None:
-    if getattr(answer, "rerun", None) is None:
-        return "it does not hold the model (it was loaded from a file); explain the picture again."
-    return None
+    return NO_MODEL if getattr(answer, "rerun", None) is None else None
+
+
+def _needs_replay(answer: Any) -> str | None:
+    return NO_MODEL if answer.replay is None else None
+
+
+def _needs_a_claim(answer: Any) -> str | None:
+    if not hasattr(answer, "concepts"):
+        return None
+    predicts = answer.kind != "variance" and answer.concepts and answer.replay.concepts is not None
+    if predicts or _needs_cells(answer) is None:
+        return None
+    return "nothing of it can be tested: it predicts no change of the logit, and does not tell it by place."
 
 
 CAPABILITIES: dict[str, tuple[str, tuple[Reason, ...]]] = {
@@ -45,6 +59,10 @@ CAPABILITIES: dict[str, tuple[str, tuple[Reason, ...]]] = {
     "totals": ("rows that add up to the logit", (_needs_account, _needs_shares)),
     "query": ("what is in a point, box or mask", ()),
     "contrast": ("why A and not B", (_needs_concepts, _needs_rerun)),
+    "check": (
+        "receipts: the network asked again with concepts edited and pixels hidden",
+        (_needs_replay, _needs_a_claim),
+    ),
     "masks": ("concepts as masks on the picture", (_needs_concepts,)),
     "to_dict": ("versioned JSON", ()),
     "figure": ("a matplotlib figure", ()),

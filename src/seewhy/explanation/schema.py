@@ -19,6 +19,7 @@ from seewhy.explanation.attribution_map import AttributionMap
 from seewhy.explanation.evidence import ConceptEvidence, Elsewhere, Meta, Prediction
 from seewhy.explanation.explanation import Explanation
 from seewhy.explanation.query import centre_and_coverage
+from seewhy.explanation.receipt import Receipt
 from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
 
@@ -147,6 +148,7 @@ def _common(answer: Answer) -> dict[str, Any]:
         "cost": dict(answer.meta.cost),
         "versions": dict(answer.meta.versions),
         "warnings": list(answer.meta.warnings),
+        "faithfulness": None if answer.receipt is None else answer.receipt.to_dict(),
     }
 
 
@@ -173,7 +175,10 @@ def _read_common(data: Mapping[str, Any], image: Picture | None) -> dict[str, An
             )
         )
     geometry = data["geometry"]
+    # Files written before there were receipts lack the field.
+    found = data.get("faithfulness")
     return {
+        "receipt": None if found is None else Receipt.from_dict(found),
         "image": image,
         "geometry": Geometry.from_matrix(size, tuple(geometry["model_size"]), geometry["matrix"]),
         "prediction": tuple(Prediction(**row) for row in data["prediction"]),

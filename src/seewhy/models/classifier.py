@@ -22,10 +22,13 @@ from seewhy.attribution.base import (
 )
 from seewhy.attribution.engine import Cost, Engine, Progress
 from seewhy.attribution.methods import METHODS
+from seewhy.attribution.replays import input_again
 from seewhy.backbones.base import Backbone, Batch, Target
 from seewhy.backbones.split import Cut, Split
-from seewhy.explanation import Answers, AttributionMap, ConceptEvidence, Elsewhere, Explanation, Meta
+from seewhy.explanation import Answers, AttributionMap, ConceptEvidence, Elsewhere, Explanation, Meta, Replay
 from seewhy.importance.shares import Shares, is_affine, remainder_of, shares_of
+from seewhy.models.replays import Edit, replay_of, scaled_channels
+from seewhy.registry import VIEWS
 
 
 class Classifier:
@@ -113,6 +116,13 @@ class Classifier:
         chosen = METHODS[method]() if isinstance(method, str) else method
         return chosen(self.backbone, images, target, **options)
 
+    def audit(self, images: Any, **options: Any) -> Any:
+        """Which shortcuts the network uses on a data set; see `audit.audit.audit`.
+
+        >>> model.audit("photos/").shortcuts()                                                # doctest: +SKIP
+        """
+        return VIEWS["audit"](self, images, **options)
+
     def _default_method(self, at: str | None) -> str:
         if self.backbone.layer(at).layer.prefix == 0:
             return "hirescam"
@@ -167,6 +177,7 @@ class Classifier:
             elsewhere=tuple(Elsewhere(name, value) for name, value in shares.elsewhere),
             remainder=remainder if adds_up else None,
             rerun=self._rerun(batch, i, at, preprocess),
+            replay=self._replay(batch, i, row, split, engine, preprocess),
         )
 
     def _rerun(
@@ -180,6 +191,21 @@ class Classifier:
             return answer
 
         return rerun
+
+    def _replay(
+        self, batch: Batch, i: int, row: int, split: Split, engine: Engine, preprocess: bool
+    ) -> Replay:
+        again = input_again(self.backbone, batch, i, preprocess)
+        affine = self._is_affine(split, batch.x)
+
+        def edit_of(cut: Cut) -> Edit:
+            if affine:
+                return scaled_channels(cut.features)
+            # Shares on other tails are counted from a blank picture, so that is what a removed channel shows.
+            return scaled_channels(cut.features, split.cut(torch.zeros_like(again())).features)
+
+        size = batch.x.shape[2], batch.x.shape[3]
+        return replay_of(self.backbone, split, again, size, row, edit_of, engine.used)
 
     def _is_affine(self, split: Split, x: torch.Tensor) -> bool:
         if split not in self._affine:

@@ -6,6 +6,7 @@ from seewhy.explanation.answer import Answer
 from seewhy.explanation.explanation import Explanation
 from seewhy.report.data import DATA_CLASS, to_dict
 from seewhy.report.markup import definitions, minus, name, script_json, text
+from seewhy.report.receipts import badge, section
 from seewhy.report.rows import concept_table, map_facts, prediction_table
 from seewhy.report.stage import Stage
 from seewhy.visualise.wording import listing, number, score_text
@@ -45,6 +46,7 @@ def article(
 {prediction_table(answer)}
 {table}
 </div></div>
+{section(answer.receipt)}
 {_facts(answer, command)}
 <script type="application/json" class="{DATA_CLASS}">{script_json(to_dict(answer, top_k=top_k))}</script>
 <script type="application/json" class="seewhy-view">{script_json(stage.view())}</script>
@@ -68,7 +70,7 @@ def _head(answer: Answer, key: str) -> str:
     return (
         f'<header class="answer-head"><p class="file">{name(answer.image.name)}, {width} × {height} px</p>'
         f'<h2 id="{key}-title"><span class="quiet">Why</span> {name(target.name)}<span class="quiet">?</span></h2>'
-        f'<p class="numbers">{spans}</p></header>'
+        f'<p class="numbers">{spans}{badge(answer.receipt)}</p></header>'
     )
 
 

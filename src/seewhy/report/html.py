@@ -92,12 +92,15 @@ def page(
     return _document(heading, body)
 
 
-def _document(heading: str, body: str) -> str:
-    css, code = f"\n{styles()}", f"\n{script()}"
+def _document(heading: str, body: str, *more_styles: str, live: bool = True) -> str:
+    """The file around a body; with further style sheets of the viewer, and without its script if not `live`."""
+    css, code = f"\n{styles(*more_styles)}", f"\n{script()}"
+    runs = _hash(code) if live else "'none'"
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(css)}; script-src {_hash(code)}; "
+        f"default-src 'none'; img-src data:; style-src {_hash(css)}; script-src {runs}; "
         "base-uri 'none'; form-action 'none'"
     )
+    module = f'\n<script type="module">{code}</script>' if live else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -111,8 +114,7 @@ def _document(heading: str, body: str) -> str:
 <style>{css}</style>
 </head>
 <body>
-{body}
-<script type="module">{code}</script>
+{body}{module}
 </body>
 </html>
 """

@@ -24,9 +24,9 @@ def script() -> str:
 
 
 @cache
-def styles() -> str:
-    """The viewer's style sheet."""
-    return source("viewer.css")
+def styles(*more: str) -> str:
+    """The viewer's style sheet, and the files in `more` after it."""
+    return "\n".join(source(name) for name in ("viewer.css", *more))
 
 
 def source(name: str) -> str:

@@ -11,6 +11,7 @@ from seewhy.explanation.answers import Answers
 from seewhy.explanation.evidence import ConceptEvidence
 from seewhy.explanation.explanation import Explanation
 from seewhy.explanation.query import where_in_words
+from seewhy.explanation.receipt import VERDICT, Receipt, amounts, r2_text
 from seewhy.visualise.ledger import SUM, ledger
 from seewhy.visualise.scales import CONTRIBUTION, MEANING, kind_of, whole_scale
 from seewhy.visualise.wording import clean, listing, number, score_text, sentence, signed_column
@@ -27,6 +28,8 @@ def text(answer: Answer | Answers[Any], *, top_k: int = 10) -> str:
         lines += _concepts(answer, top_k)
     else:
         lines += _map(answer)
+    if answer.receipt is not None:
+        lines += _receipt(answer.receipt)
     lines.append(MEANING[kind_of(answer)])
     lines += [f"{key}: {value}" for key, value in listing(answer.meta.choices.items())]
     lines += [f"warning: {clean(warning)}" for warning in (*answer.meta.warnings, *answer.image.notes)]
@@ -89,6 +92,24 @@ def _map(answer: Answer) -> list[str]:
     lines = [f"{method} {rows}x{columns}   from {low} to {high} {whole_scale(answer).unit}", sentence(answer)]
     gap = getattr(answer, "gap", None)
     return lines if gap is None else [*lines, f"completeness gap {gap:.2g}"]
+
+
+def _receipt(receipt: Receipt) -> list[str]:
+    """The verdict of a check, its edits, and the areas under its curves."""
+    lines = [f"receipt: {VERDICT[receipt.state]}"]
+    if receipt.worst is not None:
+        r2 = "changed the logit alike" if receipt.r2 is None else f"predicted with R2 {r2_text(receipt.r2)}"
+        lines[0] += f"; {receipt.n_edits} edits of concepts {r2}, worst miss {receipt.worst:.2g}"
+    hidden, shown = receipt.deletion_random, receipt.insertion_random
+    if hidden is not None and shown is not None:
+        assert receipt.deletion is not None and receipt.insertion is not None
+        deletion, by_hiding, _ = amounts(receipt.deletion, hidden)
+        insertion, by_showing, _ = amounts(receipt.insertion, shown)
+        lines.append(
+            f"faithfulness: deletion {deletion} (random {by_hiding}), "
+            f"insertion {insertion} (random {by_showing})"
+        )
+    return lines + [f"not tested: {clean(note)}" for note in receipt.notes]
 
 
 def _strength(concept: ConceptEvidence) -> str:
