@@ -6,7 +6,7 @@ import inspect
 import io
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,16 @@ def save(answer: Answer | Answers[Any], output: str | os.PathLike[str], **option
     InputError
         If the suffix or an option is unknown, or the file cannot be written; nothing is left behind then.
     """
+    return save_by(WRITERS, answer, output, options)
+
+
+def save_by(
+    writers: Mapping[str, Callable[..., bytes]], thing: Any, output: Any, options: dict[str, Any]
+) -> Path:
+    """Write anything by its own table of writers (suffix -> bytes from the thing and options); as `save`."""
     path = _path(output)
-    writer = _writer(path, options)
-    return write_whole(path, writer(answer, **options))
+    writer = _writer(writers, path, options)
+    return write_whole(path, writer(thing, **options))
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -118,18 +125,20 @@ def _path(output: Any) -> Path:
         ) from None
 
 
-def _writer(path: Path, options: dict[str, Any]) -> Callable[..., bytes]:
-    writer = WRITERS.get(path.suffix.lower())
+def _writer(
+    writers: Mapping[str, Callable[..., bytes]], path: Path, options: dict[str, Any]
+) -> Callable[..., bytes]:
+    writer = writers.get(path.suffix.lower())
     if writer is None:
         came = f"ends in {path.suffix!r}" if path.suffix else "has no suffix"
         raise InputError(
             message(
                 f"output {str(path)!r} {came}.",
-                f"The suffix says what is written: {', '.join(WRITERS)}.",
+                f"The suffix says what is written: {', '.join(writers)}.",
                 f"Pass for example {str(path.with_suffix('.html')) if path.name else 'why.html'!r}.",
             )
         )
-    known = [name for name in inspect.signature(writer).parameters if name != "answer"]
+    known = [*inspect.signature(writer).parameters][1:]
     for name in options:
         if name not in known:
             raise InputError(

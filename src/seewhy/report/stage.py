@@ -25,13 +25,26 @@ PLAIN_SIDE = 640
 
 
 class Stage:
-    """The picture of one answer and the scales of its maps, drawn once and used all over its article."""
+    """The picture of one answer and the scales of its maps, drawn once and used all over its article.
 
-    def __init__(self, answer: Answer, shown: Sequence[ConceptEvidence], longest: int) -> None:
+    `scale` of the target's map may be shared with other stages, and `words` say what the map shows; by default
+    both are the answer's own.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        shown: Sequence[ConceptEvidence],
+        longest: int,
+        *,
+        scale: Scale | None = None,
+        words: str | None = None,
+    ) -> None:
         self.answer = answer
         self.shown = shown
         self.longest = longest
-        self.whole = None if answer.can("where") else whole_scale(answer)
+        self.whole = None if answer.can("where") else scale or whole_scale(answer)
+        self.words = words
         self.concept = concept_scale(shown) if shown else None
         # All smaller pictures are made from this one, so that a large photograph is read once.
         size = display_size(answer.image.size, longest=longest)
@@ -46,7 +59,7 @@ class Stage:
     def markup(self, budget: int) -> str:
         """The picture, its map, scale and controls in about `budget` bytes."""
         scale = self.whole or self.concept
-        words = sentence(self.answer)
+        words = self.words or sentence(self.answer)
         if not self.whole and self.shown and isinstance(self.answer, Explanation):
             words = concept_sentence(self.answer, self.shown[0])
         picture, (height, width) = self._fitting(None, self.longest, int(0.65 * budget))

@@ -79,7 +79,7 @@ class AnswerFigure(Figure):
             super().savefig(fname, **options)
 
 
-class _Sheet:
+class Sheet:
     """A figure addressed in inches from its upper left corner."""
 
     def __init__(self, width: float, height: float) -> None:
@@ -121,14 +121,14 @@ class _Sheet:
         self.text(x + width, y + 0.21, high, 7.5, color=QUIET, ha="right")
 
 
-def _fitted(answer: Answer, width: float, tallest: float) -> tuple[float, float]:
+def fitted(answer: Answer, width: float, tallest: float) -> tuple[float, float]:
     """(width, height) in inches of a picture at most so wide and so tall."""
     height, long = answer.image.size
     ratio = height / long
     return (width, width * ratio) if width * ratio <= tallest else (tallest / ratio, tallest)
 
 
-def _heading(sheet: _Sheet, answer: Answer, x: float, y: float, letters: int) -> None:
+def _heading(sheet: Sheet, answer: Answer, x: float, y: float, letters: int) -> None:
     target = answer.target
     sheet.text(x, y, clean(target.name, letters), 13, weight="bold")
     method = answer.meta.method.get("name")
@@ -136,10 +136,10 @@ def _heading(sheet: _Sheet, answer: Answer, x: float, y: float, letters: int) ->
     sheet.text(x, y + 0.23, "   ".join(clean(part, letters) for part in parts if part), 9, color=QUIET)
 
 
-def _drawn(
+def drawn(
     answer: Answer, values: np.ndarray | None, scale: Scale, opacity: float, longest: int
 ) -> np.ndarray:
-    # A scale belongs to the values: whoever passes none asks for the picture alone.
+    """The picture of an answer with `values` on it, or alone: a scale belongs to the values."""
     size = display_size(answer.image.size, longest=longest)
     if values is None:
         return picture_at(answer.image, size)
@@ -147,13 +147,13 @@ def _drawn(
 
 
 def _map_only(answer: Answer, opacity: float, limit: float | None) -> Figure:
-    width, height = _fitted(answer, PICTURE, 4.2)
+    width, height = fitted(answer, PICTURE, 4.2)
     scale = _limited(whole_scale(answer), limit)
-    sheet = _Sheet(2 * MARGIN + 2 * PICTURE + GAP, height + 2.0)
+    sheet = Sheet(2 * MARGIN + 2 * PICTURE + GAP, height + 2.0)
     _heading(sheet, answer, MARGIN, 0.32, 60)
     second = MARGIN + PICTURE + GAP
-    sheet.image(_drawn(answer, None, scale, opacity, 1000), MARGIN, 0.8, width)
-    sheet.image(_drawn(answer, answer.where, scale, opacity, 1000), second, 0.8, width)
+    sheet.image(drawn(answer, None, scale, opacity, 1000), MARGIN, 0.8, width)
+    sheet.image(drawn(answer, answer.where, scale, opacity, 1000), second, 0.8, width)
     below = 0.8 + height + 0.12
     sheet.text(MARGIN, below + 0.05, clean(answer.image.name, 50), 8, color=QUIET)
     sheet.scale(scale, opacity, second, below, max(width, 2.6))
@@ -165,18 +165,18 @@ def _map_only(answer: Answer, opacity: float, limit: float | None) -> Figure:
 def _explanation(answer: Explanation, top_k: int, opacity: float, limit: float | None) -> Figure:
     concepts = answer.top(top_k)
     placed = answer.can("where") is None
-    width, height = _fitted(answer, PICTURE, 3.0)
+    width, height = fitted(answer, PICTURE, 3.0)
     left = 0.8 + height + 0.35 + (height + 0.55 if placed else 0)
     rows = ledger(answer, concepts)
     right = 0.8 + 0.3 + len(concepts) * ROW + len(rows) * 0.24 + 0.75
-    sheet = _Sheet(2 * MARGIN + PICTURE + GAP + SIDE, max(left, right) + 0.55)
+    sheet = Sheet(2 * MARGIN + PICTURE + GAP + SIDE, max(left, right) + 0.55)
     _heading(sheet, answer, MARGIN, 0.32, 80)
-    sheet.image(_drawn(answer, None, concept_scale(concepts), opacity, 1000), MARGIN, 0.8, width)
+    sheet.image(drawn(answer, None, concept_scale(concepts), opacity, 1000), MARGIN, 0.8, width)
     y = 0.8 + height + 0.15
     sheet.text(MARGIN, y, clean(answer.image.name, 50), 8, color=QUIET)
     if placed:
         scale = _limited(whole_scale(answer), limit)
-        sheet.image(_drawn(answer, answer.where, scale, opacity, 1000), MARGIN, y + 0.2, width)
+        sheet.image(drawn(answer, answer.where, scale, opacity, 1000), MARGIN, y + 0.2, width)
         sheet.scale(scale, opacity, MARGIN, y + 0.32 + height, max(width, 2.6))
     _concept_rows(sheet, answer, concepts, rows, opacity)
     sheet.text(MARGIN, sheet.height - 0.3, sentence(answer), 8.5)
@@ -184,7 +184,7 @@ def _explanation(answer: Explanation, top_k: int, opacity: float, limit: float |
 
 
 def _concept_rows(
-    sheet: _Sheet,
+    sheet: Sheet,
     answer: Explanation,
     concepts: tuple[ConceptEvidence, ...],
     sums: list[tuple[str, float]],
@@ -198,7 +198,7 @@ def _concept_rows(
     sheet.text(x, y, "concept", 8, color=QUIET)
     y += 0.2
     for concept, text in zip(concepts, texts, strict=False):
-        thumb, high = _fitted(answer, 0.62, ROW - 0.06)
+        thumb, high = fitted(answer, 0.62, ROW - 0.06)
         pixels = draw(answer, concept.map, scale=scale, opacity=opacity, size=_thumb_size(answer))
         sheet.image(pixels, x + (0.62 - thumb) / 2, y + (ROW - high) / 2, thumb)
         sheet.text(x + 0.75, y + ROW / 2, clean(concept.name, 22), 9)
@@ -215,7 +215,7 @@ def _concept_rows(
     sheet.text(x, y + 0.6, MEANING[answer.kind], 7.5, color=QUIET)
 
 
-def _bar(sheet: _Sheet, share: float, x: float, y: float, width: float) -> None:
+def _bar(sheet: Sheet, share: float, x: float, y: float, width: float) -> None:
     axes = sheet.axes(x, y, width, 0.18)
     axes.set_xlim(-1.02, 1.02)
     axes.set_ylim(0, 1)
@@ -229,18 +229,18 @@ def _thumb_size(answer: Answer) -> tuple[int, int]:
 
 def _many(answers: Answers[Any], opacity: float, limit: float | None) -> Figure:
     shown = answers[:MOST_ROWS]
-    sizes = [_fitted(answer, 2.2, 2.2) for answer in shown]
+    sizes = [fitted(answer, 2.2, 2.2) for answer in shown]
     heights = [max(height, 1.0) + 0.55 for _, height in sizes]
     more = len(answers) - len(shown)
-    sheet = _Sheet(2 * MARGIN + 2 * 2.2 + 2 * 0.3 + 3.2, 0.3 + sum(heights) + (0.3 if more else 0) or 1.0)
+    sheet = Sheet(2 * MARGIN + 2 * 2.2 + 2 * 0.3 + 3.2, 0.3 + sum(heights) + (0.3 if more else 0) or 1.0)
     y = 0.3
     for answer, (width, height), row in zip(shown, sizes, heights, strict=True):
         x = MARGIN
         placed = answer.can("where") is None
         scale = _limited(whole_scale(answer), limit) if placed else Scale(1.0, signed=False)
-        sheet.image(_drawn(answer, None, scale, opacity, 640), x, y, width)
+        sheet.image(drawn(answer, None, scale, opacity, 640), x, y, width)
         if placed:
-            sheet.image(_drawn(answer, answer.where, scale, opacity, 640), x + 2.5, y, width)
+            sheet.image(drawn(answer, answer.where, scale, opacity, 640), x + 2.5, y, width)
             sheet.scale(scale, opacity, x + 2.5, y + height + 0.08, 2.2)
         _heading(sheet, answer, x + 5.0, y + 0.15, 32)
         sheet.text(x + 5.0, y + 0.62, clean(answer.image.name, 40), 8, color=QUIET)
