@@ -1,0 +1,1 @@
+"""What does a model do on my data? Shortcuts, strategies, planted truth."""
