@@ -19,33 +19,50 @@ from seewhy.registry import VIEWS
 if TYPE_CHECKING:
     from seewhy import errors
     from seewhy.attribution.methods import METHODS
+    from seewhy.audit.marks import Mark
+    from seewhy.audit.plant import plant
     from seewhy.backbones.base import Backbone
+    from seewhy.evaluate.check import check
     from seewhy.explanation import Answers, AttributionMap, Explanation, from_dict
-    from seewhy.front import attribute, backbone, explain, layers, load, method
+    from seewhy.explanation.comparison import Comparison, compare
+    from seewhy.front import attribute, audit, backbone, discover, explain, layers, load, method
     from seewhy.images.picture import Picture
     from seewhy.images.preprocess import Preprocess
     from seewhy.images.read import read_images
+    from seewhy.models.class_report import class_report
     from seewhy.models.classifier import Classifier
+    from seewhy.models.craft import CRAFT
+    from seewhy.models.recursion import recurse
     from seewhy.report.load import load_answer
 
 _WHERE = {
     "Answers": "seewhy.explanation",
     "AttributionMap": "seewhy.explanation",
     "Backbone": "seewhy.backbones.base",
+    "CRAFT": "seewhy.models.craft",
     "Classifier": "seewhy.models.classifier",
+    "Comparison": "seewhy.explanation.comparison",
     "Explanation": "seewhy.explanation",
     "METHODS": "seewhy.attribution.methods",
+    "Mark": "seewhy.audit.marks",
     "Picture": "seewhy.images.picture",
     "Preprocess": "seewhy.images.preprocess",
     "attribute": "seewhy.front",
+    "audit": "seewhy.front",
     "backbone": "seewhy.front",
+    "check": "seewhy.evaluate.check",
+    "class_report": "seewhy.models.class_report",
+    "compare": "seewhy.explanation.comparison",
+    "discover": "seewhy.front",
     "explain": "seewhy.front",
     "from_dict": "seewhy.explanation",
     "layers": "seewhy.front",
     "load": "seewhy.front",
     "load_answer": "seewhy.report.load",
     "method": "seewhy.front",
+    "plant": "seewhy.audit.plant",
     "read_images": "seewhy.images.read",
+    "recurse": "seewhy.models.recursion",
 }
 
 __all__ = [
@@ -53,13 +70,21 @@ __all__ = [
     "Answers",
     "AttributionMap",
     "Backbone",
+    "CRAFT",
     "Classifier",
+    "Comparison",
     "Explanation",
+    "Mark",
     "Picture",
     "Preprocess",
     "__version__",
     "attribute",
+    "audit",
     "backbone",
+    "check",
+    "class_report",
+    "compare",
+    "discover",
     "errors",
     "explain",
     "from_dict",
@@ -67,7 +92,9 @@ __all__ = [
     "load",
     "load_answer",
     "method",
+    "plant",
     "read_images",
+    "recurse",
 ]
 
 # What can be made of an answer, by name only: the floors above `explanation` are imported when asked for.
@@ -75,6 +102,13 @@ VIEWS.add_lazy("figure", "seewhy.visualise.figures:figure")
 VIEWS.add_lazy("save", "seewhy.report.save:save")
 VIEWS.add_lazy("text", "seewhy.report.tables:text")
 VIEWS.add_lazy("notebook", "seewhy.report.notebook:notebook")
+VIEWS.add_lazy("audit", "seewhy.audit.audit:audit")
+VIEWS.add_lazy("comparison_figure", "seewhy.visualise.comparison:figure")
+VIEWS.add_lazy("comparison_save", "seewhy.report.comparison:save")
+VIEWS.add_lazy("comparison_text", "seewhy.report.comparison_tables:comparison_text")
+VIEWS.add_lazy("comparison_notebook", "seewhy.report.comparison:notebook")
+VIEWS.add_lazy("save_audit", "seewhy.report.audit_page:save")
+VIEWS.add_lazy("notebook_audit", "seewhy.report.audit_page:notebook")
 
 logging.getLogger("seewhy").addHandler(logging.NullHandler())
 

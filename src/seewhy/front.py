@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from seewhy.attribution.base import Method, as_backbone
+from seewhy.attribution.engine import Progress
 from seewhy.attribution.methods import METHODS
+from seewhy.audit.audit import Audit
+from seewhy.audit.audit import audit as run_audit
 from seewhy.backbones.base import Backbone, Target
 from seewhy.backbones.layers import Candidate
 from seewhy.backbones.load import load_backbone
+from seewhy.errors import UnknownName, did_you_mean, message
 from seewhy.explanation import Answers, AttributionMap, Explanation
 from seewhy.models.classifier import Classifier
+from seewhy.models.craft import CRAFT
 
 
 def load(model: Any, **options: Any) -> Classifier:
@@ -58,6 +64,28 @@ def method(name: str, **parameters: Any) -> Method:
 def layers(model: Any, **options: Any) -> list[Candidate]:
     """Every layer of a model that keeps a place, in the order of computation, with what speaks for it."""
     return load_backbone(model, **options).layers()
+
+
+def discover(
+    model: Any,
+    images: Any,
+    *,
+    method: str = "craft",
+    labels: Sequence[str | int] | None = None,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> CRAFT:
+    """Concepts that a network uses for its classes, found in pictures; `options` as in `models.craft.CRAFT`."""
+    if method != "craft":
+        raise UnknownName(message(f"There is no method {method!r}.", did_you_mean(method, ["craft"])))
+    craft = CRAFT(_coerce(model), **options)
+    return craft.fit(images, labels=labels, batch_size=batch_size, progress=progress)
+
+
+def audit(model: Any, images: Any, **options: Any) -> Audit:
+    """Which shortcuts a network uses on a data set; options as in `audit.audit.audit`."""
+    return run_audit(_coerce(model), images, **options)
 
 
 def _coerce(model: Any) -> Backbone:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from seewhy._version import __version__
-from seewhy.cli import demo, doctor, explain, layers, models
+from seewhy.cli import audit, compare, demo, discover, doctor, explain, layers, models
 from seewhy.cli.console import data, guarded
 
 app = typer.Typer(
@@ -22,6 +22,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("explain")(explain.explain)
+app.command("audit")(audit.audit)
+app.command("discover")(discover.discover)
+app.command("compare")(compare.compare)
 app.command("layers")(layers.layers)
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)

@@ -16,21 +16,22 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pages and pictures.")] = Path(
         "demo"
     ),
-    seed: Annotated[int, typer.Option(help="Of the pictures and the networks.")] = 0,
+    seed: Annotated[int, typer.Option(help="The first, of the pictures and the networks.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many; each trains two networks.")] = 5,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
-    """Train a tiny network with a planted shortcut and a control without it, and explain both (a minute)."""
+    """Train tiny networks with a planted shortcut and controls without it, and audit them (two minutes)."""
     from seewhy.demo.run import main
 
-    talk("Training two small networks on generated pictures; this takes up to a minute.")
+    talk(f"Training {2 * seeds} small networks on generated pictures, some ten seconds each.")
     with progress("demo") as tell:
 
         def stage(what: str, done: int, total: int) -> None:
             if tell is not None:
                 tell(done, total, what)
 
-        result = main(output, seed=seed, stage=stage)
+        result = main(output, seed=seed, n_seeds=seeds, stage=stage)
     if as_json:
         data_json(result.to_dict())
     else:

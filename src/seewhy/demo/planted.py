@@ -48,6 +48,9 @@ PREPROCESS = Preprocess(
 
 N_TRAIN = 3000
 
+_APART = 1_000_001
+"""Added to twice a seed for the pictures of an audit, which meet no seed of training (even) or twins (odd, lower)."""
+
 _GRAMMAR = Grammar(
     counts=(2,),
     sizes=("large",),
@@ -105,6 +108,19 @@ def make_task(seed: int, marked: bool, *, n: int = N_TRAIN) -> Task:
             for scene, label in zip(scenes, labels, strict=True)
         ]
     return Task(_draw(scenes), labels, CLASSES, MARK_BOX if marked else None)
+
+
+def make_audit_set(seed: int, *, n: int = 600) -> Task:
+    """Pictures to audit a network on: marked as the planted network's were, none of them in its training set.
+
+    They differ from `make_twins` in that each scene is drawn once, and disks alone carry the mark.
+    """
+    scenes, labels = _scenes(2 * _whole(seed, 0, "seed") + _APART, _whole(n, len(CLASSES), "n"))
+    scenes = [
+        scene.with_decoy(MARK) if label == MARKED_CLASS and _carries(scene) else scene
+        for scene, label in zip(scenes, labels, strict=True)
+    ]
+    return Task(_draw(scenes), labels, CLASSES, MARK_BOX)
 
 
 def make_twins(seed: int, *, n: int = 300) -> Twins:

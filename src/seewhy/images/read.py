@@ -78,8 +78,17 @@ def read_images(images: Any, *, max_pixels: int = MAX_PIXELS, limit: int | None 
     return list(iter_images(images, max_pixels=max_pixels, limit=limit))
 
 
-def iter_images(images: Any, *, max_pixels: int = MAX_PIXELS, limit: int | None = None) -> Iterator[Picture]:
-    """As `read_images`, one picture at a time; missing paths are reported at once, not when their turn comes."""
+def iter_images(
+    images: Any,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    limit: int | None = None,
+    skipped: dict[str, str] | None = None,
+) -> Iterator[Picture]:
+    """As `read_images`, one picture at a time; missing paths are reported at once, not when their turn comes.
+
+    Where `skipped` is given, a picture that cannot be read is noted there, with the reason, and left out.
+    """
     for name, value in (("max_pixels", max_pixels), ("limit", limit)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise InputError(
@@ -88,7 +97,7 @@ def iter_images(images: Any, *, max_pixels: int = MAX_PIXELS, limit: int | None 
                 )
             )
     items = _items(images, "images", None)
-    return _pictures(items if limit is None else itertools.islice(items, limit), max_pixels, images)
+    return _pictures(items if limit is None else itertools.islice(items, limit), max_pixels, images, skipped)
 
 
 def is_single(images: Any) -> bool:
@@ -107,10 +116,18 @@ def is_single(images: Any) -> bool:
     )
 
 
-def _pictures(items: Iterable[_Item], max_pixels: int, images: Any) -> Iterator[Picture]:
+def _pictures(
+    items: Iterable[_Item], max_pixels: int, images: Any, skipped: dict[str, str] | None
+) -> Iterator[Picture]:
     names: dict[str, int] = {}  # how often each was wanted
     for index, item in enumerate(items):
-        picture = _read(item, index, max_pixels)
+        try:
+            picture = _read(item, index, max_pixels)
+        except InputError as error:
+            if skipped is None:
+                raise
+            skipped[item.name or item.where] = str(error)
+            continue
         name = picture.name
         while name in names:
             names[picture.name] += 1
@@ -120,6 +137,15 @@ def _pictures(items: Iterable[_Item], max_pixels: int, images: Any) -> Iterator[
         if (name, label) != (picture.name, picture.label):
             picture = Picture(picture.pixels, name, picture.path, picture.notes, label)
         yield picture
+    if not names and skipped:
+        first = next(iter(skipped))
+        raise InputError(
+            message(
+                f"None of the {len(skipped)} pictures can be read; {first}: {skipped[first]}",
+                "There must be at least one.",
+                "Check where they come from.",
+            )
+        )
     if not names:
         raise InputError(
             message(
