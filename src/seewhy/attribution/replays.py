@@ -15,7 +15,8 @@ from torch import Tensor
 
 from seewhy.attribution.engine import Engine
 from seewhy.attribution.fillers import filled
-from seewhy.attribution.question import Question, ScoreKind, Who
+from seewhy.attribution.question import Question, Who
+from seewhy.attribution.targets import ScoreKind
 from seewhy.backbones.base import Backbone, Batch
 from seewhy.errors import InputError, did_you_mean, message
 from seewhy.explanation.replay import HidePixels, Replay
