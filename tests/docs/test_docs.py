@@ -37,6 +37,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     disks = planted.make_twins(0, n=12).of_class(planted.MARKED_CLASS).marked
     for i, pixels in enumerate(disks):
         Image.fromarray(pixels).save(tmp_path / "demo" / "pictures" / f"disk-{i}.png")
+    from seewhy.demo.run import audit_pictures, write_photos
+
+    write_photos(audit_pictures(0, n=210), tmp_path / "demo" / "photos")
     network = next(code for _, info, code in blocks(ROOT / "README.md") if "my_net.py" in info)
     (tmp_path / "my_net.py").write_text(network + "\n")
     return tmp_path

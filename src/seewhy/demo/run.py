@@ -179,13 +179,15 @@ def main(
     pages: dict[str, Path] = {}
     trials: dict[str, list[Trial]] = {"planted": [], "control": []}
     for s in range(seed, seed + n_seeds):
-        pictures, twins = _pictures(s), make_twins(s, n=N_TWINS)
+        pictures, twins = audit_pictures(s), make_twins(s, n=N_TWINS)
         for name, build in (("planted", build_planted), ("control", build_control)):
             network = build(s, progress=partial(tell, f"seed {s}: training {name}"))
             tell(f"seed {s}: auditing {name}", 0, 1)
             found = audit(_backbone(network, name), pictures, seed=s)
             trials[name].append(_trial(name, s, network, found, twins))
             if s == seed:
+                if name == "planted":
+                    write_photos(pictures, folder / "photos")
                 page = folder / ("audit.html" if name == "planted" else "control.html")
                 pages[name] = found.save(page, command=f"seewhy demo --seed {seed}")
                 if name == "planted":
@@ -261,13 +263,22 @@ def _backbone(network: TinyNet, name: str) -> Backbone:
     return Backbone(network, name=f"{name} network", preprocess=PREPROCESS, classes=CLASSES)
 
 
-def _pictures(seed: int) -> list[Picture]:
+def audit_pictures(seed: int, *, n: int = 600) -> list[Picture]:
     """What the audit looks at: labelled pictures from where the planted network's training set came from."""
-    task = make_audit_set(seed)
+    task = make_audit_set(seed, n=n)
     return [
         Picture(pixels, f"{CLASSES[label]}-{i}", label=CLASSES[label])
         for i, (pixels, label) in enumerate(zip(task.pictures, task.labels, strict=True))
     ]
+
+
+def write_photos(pictures: Sequence[Picture], folder: Path) -> None:
+    """The audited pictures as PNG files, a folder for each class, for the user to go on with."""
+    for picture in pictures:
+        assert picture.label is not None
+        stream = io.BytesIO()
+        Image.fromarray(picture.pixels).save(stream, "PNG")
+        write_whole(_folder(folder / picture.label) / f"{picture.name}.png", stream.getvalue())
 
 
 def _write_pictures(twins: Twins, folder: Path) -> list[Path]:
