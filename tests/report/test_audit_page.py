@@ -320,7 +320,7 @@ def test_the_store_keeps_each_picture_once_and_no_larger_than_asked() -> None:
 # ---------------------------------------------------------------------- strategies
 
 
-def made_strategies(n: int = 9) -> Strategies:
+def made_strategies(n: int = 12) -> Strategies:
     points = np.random.default_rng(0).uniform(-1, 1, (n, 2))
     cluster_of = np.arange(n) % 3
     pictures = np.arange(100, 100 + n)
@@ -341,9 +341,9 @@ class OnlyMembers(ConceptPictures):
 
 
 def test_the_drawing_has_a_dot_for_each_picture_and_a_disc_for_each_concept(marked: Audit) -> None:
-    html = strategies_section(made_strategies(), OnlyMembers(marked, np.arange(100, 109)))
+    html = strategies_section(made_strategies(), OnlyMembers(marked, np.arange(100, 112)))
     Page(html)
-    assert len(re.findall(r"M[\d.]+ [\d.]+h0", html)) == 9
+    assert len(re.findall(r"M[\d.]+ [\d.]+h0", html)) == 12
     assert html.count('class="node"') == 2 and "&lt;lead&gt;" in html and "<lead>" not in html
     assert html.count('class="edge"') == 1
     radii = [float(r) for r in re.findall(r'class="node"[^>]* r="([\d.]+)"', html)]
@@ -354,7 +354,7 @@ def test_the_drawing_has_a_dot_for_each_picture_and_a_disc_for_each_concept(mark
 
 def test_dots_of_a_cluster_are_its_own_and_lie_inside_the_drawing(marked: Audit) -> None:
     found = made_strategies()
-    html = strategies_section(found, OnlyMembers(marked, np.arange(100, 109)))
+    html = strategies_section(found, OnlyMembers(marked, np.arange(100, 112)))
     _, _, width, height = (float(v) for v in one(r'class="plane" viewBox="([^"]+)"', html).split())
     for c in range(3):
         path = one(rf'class="dots k{c}" d="([^"]+)"', html)
@@ -368,8 +368,13 @@ def test_dots_of_a_cluster_are_its_own_and_lie_inside_the_drawing(marked: Audit)
         assert np.allclose(ratio, ratio[0, 0], rtol=0.05)
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_one_point_or_one_place_is_drawn_in_the_middle(marked: Audit, n: int) -> None:
+def test_a_few_pictures_are_not_grouped(marked: Audit) -> None:
+    html = strategies_section(made_strategies(9), OnlyMembers(marked, np.arange(100, 109)))
+    assert "9 pictures, too few to group" in html and "<svg" not in html
+
+
+def test_pictures_that_are_all_alike_are_drawn_in_the_middle(marked: Audit) -> None:
+    n = 10
     everything = Cluster(np.arange(n), ("a", "b"), 1.0, None, (0,))
     found = Strategies("red", np.zeros((n, 2)), np.zeros(n, np.int64), (everything,), (), (), 0.0)
     html = strategies_section(found, OnlyMembers(marked, np.arange(n)))

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64
 from seewhy.attribution.base import Method, as_backbone
 from seewhy.attribution.engine import Engine, Progress
 from seewhy.attribution.methods import METHODS
+from seewhy.audit.finder import audit_finder
 from seewhy.audit.finding import THRESHOLD, Finding, interval_of_mean, judge_region, judge_scores
 from seewhy.audit.labelled import Labelled, read_labelled
 from seewhy.audit.marks import Mark, as_mark
@@ -88,7 +89,8 @@ def plant(
     target
         The class that gets the mark, as in `labels`; default the most frequent.
     methods
-        Attribution methods by name or object; default all inexpensive ones that work on the network. () for none.
+        Attribution methods by name or object, and "audit" for the concepts that an audit of the training pictures
+        accuses; default that and all inexpensive methods that work on the network. () for none.
     finders
         Other things to ask, by name; see `Finder`.
     retrain
@@ -135,7 +137,7 @@ def plant(
     backbone = as_backbone(model)
     mark = as_mark(mark)
     _check_options(share, retrain, control, n_eval)
-    asked = _methods_asked(methods)
+    audited, asked = _methods_asked(methods)
     finders = dict(finders or {})
     data = read_labelled(images, labels, _numbers_of(backbone, labels))
     which = _most_frequent(data.labels) if target is None else data.index_of(target)
@@ -176,11 +178,14 @@ def plant(
             "log-odds, so what it is accused of there may be true; control='scattered' makes it learn that the mark "
             "says nothing"
         )
+    carrying = {int(i): mark.paint(data.pictures[i], runner.seen(data.pictures[i]))[0] for i in carriers}
+    trained_on = tuple(carrying.get(int(i), data.pictures[i]) for i in train)
     if learned.yes:
         entries = _entries(asked, models[0].backbone, notes, seed, batch_size) | finders
+        if audited:
+            entries["audit"] = audit_finder(trained_on, seed=seed, batch_size=batch_size)
         runner.add(2 * len(entries) * len(asking))
         rows = tuple(_row(name, finder, models, pictures, seed, runner) for name, finder in entries.items())
-    carrying = {int(i): mark.paint(data.pictures[i], runner.seen(data.pictures[i]))[0] for i in carriers}
     return PlantReport(
         mark=mark,
         target=data.classes[which],
@@ -194,7 +199,7 @@ def plant(
         planted=models[0],
         control=models[1],
         marked=pictures,
-        trained_on=tuple(carrying.get(int(i), data.pictures[i]) for i in train),
+        trained_on=trained_on,
         carriers=tuple(np.flatnonzero(np.isin(train, carriers)).tolist()),
         held_out=tuple(data.pictures[i] for i in held_out),
         unread=data.unread,
@@ -272,12 +277,12 @@ def _check_options(share: float, retrain: str, control: str, n_eval: int) -> Non
         )
 
 
-def _methods_asked(methods: Sequence[str | Method] | None) -> list[Method] | None:
-    """Methods as objects; unknown names are told before anything is computed."""
+def _methods_asked(methods: Sequence[str | Method] | None) -> tuple[bool, list[Method] | None]:
+    """Whether to audit, and methods as objects; unknown names are told before anything is computed."""
     if methods is None:
-        return None
+        return True, None
     each = [methods] if isinstance(methods, str | Method) else list(methods)
-    return [METHODS[m]() if isinstance(m, str) else m for m in each]
+    return "audit" in each, [METHODS[m]() if isinstance(m, str) else m for m in each if m != "audit"]
 
 
 def _numbers_of(backbone: Backbone, labels: Any) -> Callable[[int], str] | None:

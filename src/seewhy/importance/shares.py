@@ -79,7 +79,8 @@ def is_affine(split: Split, cut: Cut) -> bool:
 
     def shifted(value: Tensor) -> Tensor:
         noise = torch.randn(value.shape, generator=generator).to(value)
-        return value + noise * value.std()
+        spread = float(value.std(correction=0))
+        return value + noise * (spread if spread > 0 else 1.0)  # features that are all alike prove nothing
 
     ends = [
         [torch.zeros_like(value) for value in values],

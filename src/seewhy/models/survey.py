@@ -7,7 +7,7 @@ part runs once over each picture, whatever is asked afterwards.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,16 @@ from PIL import Image
 from torch import Tensor
 
 from seewhy.attribution.engine import Engine, Progress
+from seewhy.backbones import tree
 from seewhy.backbones.base import Backbone, Batch
 from seewhy.backbones.outputs import check_finite
-from seewhy.backbones.split import Cut, Split
-from seewhy.errors import InputError, message
+from seewhy.backbones.split import Cut, Rest, Split
+from seewhy.errors import InputError, UnknownName, did_you_mean, message
 from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
 from seewhy.images.read import iter_images, read_images
 from seewhy.importance.shares import is_affine
+from seewhy.types import Size
 
 THUMBNAIL = 256
 """Longest side in pixels of what is kept of a picture to show it."""
@@ -34,8 +36,19 @@ Measure = Callable[[Picture], Mapping[str, float]]
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What is kept of one picture. `label` is its class where the data set says so, `held` the picture itself
-    where it cannot be read again from a file."""
+    """What is kept of one picture.
+
+    Attributes
+    ----------
+    label
+        Its class where the data set says so, by name.
+    measured
+        What `measure` said of it.
+    held
+        The picture itself, where it cannot be read again from a file.
+    label_index
+        The class where it was given with `labels`; two classes may share a name.
+    """
 
     name: str
     label: str | None
@@ -45,9 +58,10 @@ class Seen:
     measured: Mapping[str, float]
     held: Picture | None
     path: Any = None
+    label_index: int | None = None
 
     def picture(self) -> Picture:
-        """The picture, read again if need be."""
+        """The picture, read again if need be. InputError if its file is gone or holds another one."""
         if self.held is not None:
             return self.held
         again = read_images(self.path)[0]
@@ -72,12 +86,16 @@ class Survey:
         (n, c, h, w) at the split.
     logits
         (n, k).
+    seen
+        What is kept of each picture.
     affine
         Whether the tail is affine.
     plain
         Whether the tail needs nothing of a picture besides its features.
     failed
         Pictures that could not be read, with the reason.
+    template
+        The cut of one picture, whose rest serves all of them where the tail is plain.
     """
 
     backbone: Backbone
@@ -102,20 +120,39 @@ class Survey:
 
     @property
     def labels(self) -> Int64[np.ndarray, " n"] | None:
-        """The class of each picture by its label, -1 where its label is no class; None if none is labelled."""
-        names = {self.backbone.class_name(i).lower(): i for i in range(self.logits.shape[1])}
-        found = np.array([names.get((one.label or "").lower(), -1) for one in self.seen], np.int64)
+        """The class of each picture by its label, -1 where its label is no class; None if none is labelled.
+
+        Names match as they are, else without case; a number is an index. Of classes with the same name the
+        first is meant.
+        """
+        n = self.logits.shape[1]
+        index: dict[str, int] = {}
+        for names in (
+            [self.backbone.class_name(i) for i in range(n)],
+            [self.backbone.class_name(i).lower() for i in range(n)],
+            [str(i) for i in range(n)],
+        ):
+            for i, name in enumerate(names):
+                index.setdefault(name, i)
+        found = np.array([_label_of(one, index) for one in self.seen], np.int64)
         return found if (found >= 0).any() else None
 
-    def cut(self, index: Sequence[int] | np.ndarray) -> Cut:
+    def cut(self, index: Sequence[int] | np.ndarray, *, batch_size: int | None = None) -> Cut:
         """Features and rest of some pictures; reads them again where the tail needs more than features."""
         chosen = [int(i) for i in index]
         if self.plain:
             rest = self.template.rest.take(torch.zeros(len(chosen), dtype=torch.long))
             return Cut(self.features[chosen].to(self.template.features), rest)
-        x = self.backbone.tensor([self.seen[i].picture() for i in chosen]).x
+        engine = Engine.for_device(self.backbone.device, batch_size, size=self.backbone.input_size)
+        cuts: list[Cut] = []
+
+        def work(start: int, stop: int) -> None:
+            x = self.backbone.tensor([self.seen[i].picture() for i in chosen[start:stop]]).x
+            cuts.append(self.split.cut(x))
+
         with self.backbone.undisturbed(), torch.no_grad():
-            return self.split.cut(x)
+            engine.run(len(chosen), work)
+        return joined(cuts)
 
 
 def survey(
@@ -134,9 +171,11 @@ def survey(
     ----------
     images
         Anything `seewhy.read_images` reads. Folders are read picture by picture; those that cannot be read
-        are noted in `failed` and left out.
+        are noted in `failed` and left out. A `Survey` of the same network and layer comes back as it is,
+        with `labels` in place of its own if there are any.
     labels
-        Class names or indices, one a picture; default the pictures' own (the names of their folders).
+        Class names or indices, one a picture, those that cannot be read included or not; default the
+        pictures' own (the names of their folders).
     at
         Layer; default the backbone's.
     measure
@@ -147,10 +186,17 @@ def survey(
     Raises
     ------
     InputError
-        If nothing can be read, or the number of labels is not the number of pictures.
+        If nothing can be read, the number of labels is not the number of pictures, or a survey is of another
+        network or layer.
+    UnknownName
+        If a label is no class.
     """
     if isinstance(images, Survey):
-        return images
+        _check_same(images, backbone, at)
+        if labels is None:
+            return images
+        seen_before = _labelled(backbone, list(images.seen), labels, images.logits.shape[1], None, images.failed)
+        return replace(images, seen=tuple(seen_before))
     size = backbone.input_size
     candidate, split = backbone.layer(at, size=size), backbone.split(at, size=size)
     engine = Engine.for_device(backbone.device, batch_size, size=size)
@@ -158,9 +204,11 @@ def survey(
     features: list[Tensor] = []
     logits: list[Tensor] = []
     seen: list[Seen] = []
+    places: list[int] = []  # of the pictures among all that came, those that cannot be read included
     template: Cut | None = None
-    affine = plain = False
-    for batch in _batches(backbone, iter_images(images, skipped=failed), engine.batch_size):
+    plain = False
+    pictures = _placed(iter_images(images, skipped=failed), places, failed)
+    for batch in _batches(backbone, pictures, engine.batch_size):
         parts: list[tuple[Tensor, Tensor]] = []
         with backbone.undisturbed(), torch.no_grad():
 
@@ -170,10 +218,8 @@ def survey(
 
             engine.run(len(batch), work)
             if template is None:
-                head = split.cut(batch.x[:2])
-                affine = is_affine(split, head)
-                plain = split.realisation == "graph" and not split.ways_around(head)
-                template = head.take(torch.zeros(1, dtype=torch.long))
+                template = split.cut(batch.x[:1])
+                plain = split.realisation == "graph" and not split.ways_around(template)
         features += [part[0] for part in parts]
         logits += [part[1] for part in parts]
         seen += [
@@ -191,8 +237,12 @@ def survey(
         layer=candidate.layer.describe(),
         features=torch.cat(features),
         logits=all_logits,
-        seen=tuple(seen if labels is None else _labelled(backbone, seen, labels, all_logits.shape[1])),
-        affine=affine,
+        seen=tuple(
+            seen
+            if labels is None
+            else _labelled(backbone, seen, labels, all_logits.shape[1], places, failed)
+        ),
+        affine=tail_is_affine(backbone, split, size),
         plain=plain,
         failed=failed,
         template=template,
@@ -233,20 +283,119 @@ def thumbnail(pixels: UInt8[np.ndarray, "H W 3"], longest: int = THUMBNAIL) -> U
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
-def _labelled(
-    backbone: Backbone, seen: list[Seen], labels: Sequence[str | int], n_classes: int
-) -> list[Seen]:
-    if len(labels) != len(seen):
+def tail_is_affine(backbone: Backbone, split: Split, size: Size) -> bool:
+    """Whether the tail is affine for inputs of `size`, tested once on made-up pictures.
+
+    Not on the user's: a black picture may leave every feature at zero, where any tail looks affine.
+    """
+
+    def test() -> bool:
+        return is_affine(split, split.cut(backbone.probe(size).inputs))
+
+    return backbone.once(("affine", split.layer, size), test)
+
+
+def class_index(backbone: Backbone, target: int | str, n_classes: int) -> int:
+    """Index of one class, by index or name, for pictures in general.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such class; "predicted" is none, because it is another one for each picture.
+    """
+    if isinstance(target, str) and target == "predicted":
+        names = [backbone.class_name(i) for i in range(n_classes)]
+        raise UnknownName(
+            message(
+                "'predicted' is another class for each picture.",
+                "One class by name or index is needed here.",
+                did_you_mean(target, names),
+            )
+        )
+    return backbone.targets(target, torch.zeros(1, n_classes))[0]
+
+
+def joined(cuts: Sequence[Cut]) -> Cut:
+    """The cuts of several batches as that of one."""
+    if len(cuts) == 1:
+        return cuts[0]
+    rests = [cut.rest for cut in cuts]
+    wholes = [_parts(rest) for rest in rests]
+
+    def cat(path: tree.Path, leaf: Tensor) -> Tensor:
+        # What does not belong to pictures is told apart as in `tree.take`.
+        if path in rests[0].fixed or leaf.ndim == 0 or leaf.shape[0] == 0 or leaf.shape[0] % rests[0].n:
+            return leaf
+        return torch.cat([tree.at(whole, path) for whole in wholes])
+
+    rest = replace(rests[0], n=sum(one.n for one in rests), **tree.map_leaves(wholes[0], cat))
+    return Cut(torch.cat([cut.features for cut in cuts]), rest)
+
+
+def _parts(rest: Rest) -> dict[str, Any]:
+    return {"output": rest.output, "prefix": rest.prefix, "live": rest.live, "images": rest.images}
+
+
+def _placed(
+    pictures: Iterator[Picture], places: list[int], failed: Mapping[str, str]
+) -> Iterator[Picture]:
+    """The same pictures; notes in `places` where each stands among all that came."""
+    for i, picture in enumerate(pictures):
+        places.append(i + len(failed))
+        yield picture
+
+
+def _check_same(data: Survey, backbone: Backbone, at: str | None) -> None:
+    """Refuse a survey of another network or layer."""
+    other = data.backbone
+    if other.module is not backbone.module and other.fingerprint() != backbone.fingerprint():
         raise InputError(
             message(
-                f"There are {len(labels)} labels for {len(seen)} pictures that can be read.",
+                f"The survey was made with {other.name}, and the network is {backbone.name} with other weights.",
+                "Concepts are found in what the network itself computes.",
+                "Survey the pictures with this network.",
+            )
+        )
+    layer = backbone.layer(at).layer
+    if layer != data.split.layer:
+        raise InputError(
+            message(
+                f"The survey was made at {data.layer}, and {layer.describe()} is asked for.",
+                "Features are those of one layer.",
+                f"Pass at={data.split.layer.name!r}, or survey the pictures at the other layer.",
+            )
+        )
+
+
+def _label_of(seen: Seen, index: Mapping[str, int]) -> int:
+    if seen.label_index is not None:
+        return seen.label_index
+    label = seen.label or ""
+    return index.get(label, index.get(label.lower(), -1))
+
+
+def _labelled(
+    backbone: Backbone,
+    seen: list[Seen],
+    labels: Sequence[str | int],
+    n_classes: int,
+    places: Sequence[int] | None,
+    failed: Mapping[str, str],
+) -> list[Seen]:
+    given = list(labels)
+    if places is not None and failed and len(given) == len(seen) + len(failed):
+        given = [given[place] for place in places]
+    if len(given) != len(seen):
+        lost = f", {len(failed)} more cannot be read ({', '.join(list(failed)[:3])})" if failed else ""
+        raise InputError(
+            message(
+                f"There are {len(labels)} labels for {len(seen)} pictures{lost}.",
                 "One label per picture.",
                 "Leave labels out to use the names of the pictures' folders.",
             )
         )
-    blank = torch.zeros(1, n_classes)
-    named = [backbone.class_name(backbone.targets(label, blank)[0]) for label in labels]
+    rows = [class_index(backbone, label, n_classes) for label in given]
     return [
-        Seen(s.name, name, s.sha256, s.geometry, s.thumbnail, s.measured, s.held, s.path)
-        for s, name in zip(seen, named, strict=True)
+        replace(one, label=backbone.class_name(row), label_index=row)
+        for one, row in zip(seen, rows, strict=True)
     ]

@@ -35,8 +35,8 @@ HEIGHT = 860
 DETAILS = (Detail(10, 3), Detail(10, 1), Detail(5, 1), Detail(3, 0), Detail(1, 0), Detail(0, 0))
 """How much may be shown of each concept, most first."""
 
-CROP_BYTES, REGION_BYTES, TEXT_BYTES = 3_500, 6_000, 4_500
-"""What a crop, a region, and the words and data of a concept take at most, as measured on photographs."""
+CROP_BYTES, REGION_BYTES, TEXT_BYTES = 2_000, 10_000, 4_500
+"""What a crop, a region, and the words and data of a concept take: nine in ten take less on photographs."""
 
 HOW = (
     "score = weight × exclusive × max(fixed × edge, tied, outside), each from 0 to 1. A concept is accused if the "

@@ -24,13 +24,19 @@ LOWEST, HIGHEST = 190, 400
 LARGEST = 30
 """Radius of the disc of a concept that carries all the evidence."""
 
+N_POINTS = 10
+"""Pictures below which there is nothing to group: two groups of five are the least that are looked for."""
+
 N_NODES, N_EDGES = 8, 10
 LABEL, LETTER = 18, 6.6
 """Letters of a label at most, and the width of one."""
 
 
 def strategies_section(found: Strategies, pictures: ConceptPictures) -> str:
-    """Drawing and list."""
+    """Drawing and list; a sentence for a class of few pictures."""
+    if len(found.points) < N_POINTS:
+        few = f"{counted(len(found.points), 'picture')}, too few to group"
+        return f'<h3>Strategies <span class="quiet">{few}</span></h3>'
     clusters = "".join(_cluster(i, one, pictures) for i, one in enumerate(found.clusters))
     words = _in_words(found)
     return (
