@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seewhy.evaluate.check import check
     from seewhy.explanation import Answers, AttributionMap, Explanation, from_dict
     from seewhy.explanation.comparison import Comparison, compare
-    from seewhy.front import attribute, audit, backbone, discover, explain, layers, load, method
+    from seewhy.front import attribute, backbone, discover, explain, layers, load, method
     from seewhy.images.picture import Picture
     from seewhy.images.preprocess import Preprocess
     from seewhy.images.read import read_images
@@ -48,7 +48,6 @@ _WHERE = {
     "Picture": "seewhy.images.picture",
     "Preprocess": "seewhy.images.preprocess",
     "attribute": "seewhy.front",
-    "audit": "seewhy.front",
     "backbone": "seewhy.front",
     "check": "seewhy.evaluate.check",
     "class_report": "seewhy.models.class_report",
@@ -79,7 +78,6 @@ __all__ = [
     "Preprocess",
     "__version__",
     "attribute",
-    "audit",
     "backbone",
     "check",
     "class_report",

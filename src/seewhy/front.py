@@ -8,8 +8,6 @@ from typing import Any
 from seewhy.attribution.base import Method, as_backbone
 from seewhy.attribution.engine import Progress
 from seewhy.attribution.methods import METHODS
-from seewhy.audit.audit import Audit
-from seewhy.audit.audit import audit as run_audit
 from seewhy.backbones.base import Backbone, Target
 from seewhy.backbones.layers import Candidate
 from seewhy.backbones.load import load_backbone
@@ -81,11 +79,6 @@ def discover(
         raise UnknownName(message(f"There is no method {method!r}.", did_you_mean(method, ["craft"])))
     craft = CRAFT(_coerce(model), **options)
     return craft.fit(images, labels=labels, batch_size=batch_size, progress=progress)
-
-
-def audit(model: Any, images: Any, **options: Any) -> Audit:
-    """Which shortcuts a network uses on a data set; options as in `audit.audit.audit`."""
-    return run_audit(_coerce(model), images, **options)
 
 
 def _coerce(model: Any) -> Backbone:

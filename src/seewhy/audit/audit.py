@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,11 +12,20 @@ import torch
 from jaxtyping import Float, Int64
 
 from seewhy.attribution.engine import Progress
+from seewhy.audit.object_masks import Masks, checked_masks, listed, off_object
 from seewhy.audit.properties import properties
-from seewhy.audit.shortcuts import MIN_PICTURES, THRESHOLD, Evidence, Suspicion, suspicions, where
+from seewhy.audit.shortcuts import (
+    MIN_PICTURES,
+    SITS,
+    THRESHOLD,
+    Evidence,
+    Suspicion,
+    facing,
+    suspicions,
+    where,
+)
 from seewhy.audit.strategies import Strategies, strategies_of
 from seewhy.errors import InputError, message
-from seewhy.images.regions import cell_weights
 from seewhy.models.class_report import ClassReport, ConceptSummary, class_report
 from seewhy.models.craft import CRAFT
 from seewhy.models.survey import survey
@@ -24,9 +33,6 @@ from seewhy.registry import VIEWS
 
 MAX_OTHERS = 2000
 """Pictures of other classes that a concept is compared with, at most."""
-
-Masks = Mapping[str, Any]
-"""Name of a picture -> (H, W) mask of its object, true or 1 on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +60,19 @@ class Suspect:
 
     @property
     def accused(self) -> bool:
-        """Whether the interval of its score lies above the threshold."""
+        """Whether the interval of its score lies above the threshold, for a class of enough pictures."""
         return self.suspicion.accused
 
     def sentence(self) -> str:
-        """'disk: concept 1 (upper left) - it is 31% of the evidence for the class; ...'"""
+        """'disk: concept 1 (upper left) - it is 31% of the evidence for the class; ...', the place if it has one."""
         reasons = "; ".join(self.suspicion.reasons())
         tail = (
             f"; without it {self.decides:.0%} of the pictures get another class"
             if self.decides > 0.005
             else ""
         )
-        return f"{self.class_name}: {self.concept.name} ({where(self.suspicion.place)}) - {reasons}{tail}"
+        place = f" ({where(self.suspicion.place)})" if self.suspicion.fixed >= SITS else ""
+        return f"{self.class_name}: {self.concept.name}{place} - {reasons}{tail}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe."""
@@ -82,7 +89,7 @@ class Suspect:
 
 @dataclass(frozen=True, eq=False)
 class Shortcuts(Sequence[Suspect]):
-    """Suspects, most suspicious first; `accused` are those above the threshold."""
+    """Suspects, the accused before the others, each part by score; `unknown` is what the audit cannot know."""
 
     suspects: tuple[Suspect, ...]
     threshold: float
@@ -135,6 +142,8 @@ class Audit:
     def __init__(self, craft: CRAFT, masks: Masks | None = None) -> None:
         self.craft, self.masks = craft, masks or {}
         self._reports: dict[int, ClassReport] = {}
+        self._found: dict[float, list[tuple[Suspicion, int, int]]] = {}
+        self._taken_out: dict[tuple[int, int], tuple[float, float]] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -160,32 +169,62 @@ class Audit:
         return strategies_of(self.report(target), self.craft.survey, seed=self.craft.seed)
 
     def shortcuts(self, top_k: int | None = 10, *, threshold: float = THRESHOLD) -> Shortcuts:
-        """Concepts that look like shortcuts, most suspicious first; see `audit.shortcuts` for the score."""
-        ranked = sorted(
-            (
-                (found, self.report(row), j)
-                for row in self.rows
-                for j, found in enumerate(self._suspicions(row, threshold))
-                if found.score > 0
-            ),
-            key=lambda item: -item[0].score,
-        )
-        chosen = ranked[:top_k]
-        return Shortcuts(
-            tuple(self._suspect(found, report, j) for found, report, j in chosen), threshold, self.unknown
-        )
+        """Concepts that look like shortcuts, most suspicious first; see `audit.shortcuts` for the score.
+
+        Parameters
+        ----------
+        top_k
+            So many suspects, None for all with a score. The accused come first, so that none is hidden behind
+            suspects of classes with too few pictures.
+        threshold
+            Least lower end of the score's interval that accuses, 0 to 1.
+
+        Raises
+        ------
+        InputError
+            If `top_k` is no whole number from 1, or `threshold` is outside 0 to 1.
+        """
+        if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
+            raise InputError(
+                message(
+                    f"top_k is {top_k!r}.", "It is a whole number from 1, or None for all.", "Pass top_k=10."
+                )
+            )
+        if not 0 <= threshold <= 1:
+            raise InputError(
+                message(
+                    f"threshold is {threshold!r}.",
+                    "Scores are from 0 to 1.",
+                    f"Leave it out for {THRESHOLD}.",
+                )
+            )
+        chosen = [
+            self._suspect(found, self.report(row), j) for found, row, j in self._ranked(threshold)[:top_k]
+        ]
+        return Shortcuts(tuple(chosen), threshold, self.unknown)
 
     @cached_property
     def unknown(self) -> tuple[str, ...]:
         """What the audit cannot know, in sentences; always shown with its verdicts."""
         data, said = self.craft.survey, []
-        if not self.masks:
+        bare = [seen.name for seen in data.seen if not np.any(self.masks.get(seen.name, False))]
+        if len(bare) == len(data):
             said.append(
                 "where the object is: no masks were given, so a background that moves with the object is not "
                 "told from the object"
             )
+        elif bare:
+            said.append(f"where the object is in {listed(bare)}: without a mask, or with an empty one")
         if data.labels is None:
             said.append("whether predictions are right: no picture's folder or label names a class")
+        elif (data.labels < 0).any():
+            odd = dict.fromkeys(
+                s.label or "no label" for s, i in zip(data.seen, data.labels, strict=True) if i < 0
+            )
+            said.append(
+                f"whether predictions are right for {(data.labels < 0).sum()} pictures, whose folder or label "
+                f"names no class: {listed(list(odd))}"
+            )
         if len(self.rows) < 2:
             said.append("whether a concept is particular to a class: the pictures were all given one class")
         few = [
@@ -195,12 +234,14 @@ class Audit:
         ]
         if few:
             said.append(
-                f"anything about {_listed(few)}: fewer than {MIN_PICTURES} pictures each, so never accused"
+                f"anything about {listed(few)}: fewer than {MIN_PICTURES} pictures each, so never accused"
             )
         if self.craft.skipped:
-            said.append(f"anything about {_listed(list(self.craft.skipped))}: no concepts could be fitted")
+            said.append(f"anything about {listed(list(self.craft.skipped))}: no concepts could be fitted")
         if data.failed:
-            said.append(f"what {len(data.failed)} unreadable files show: {_listed(list(data.failed))}")
+            n = len(data.failed)
+            files = "an unreadable file shows" if n == 1 else f"{n} unreadable files show"
+            said.append(f"what {files}: {listed(list(data.failed))}")
         said.append("shortcuts that these pictures do not vary, such as a camera that took them all")
         said.append("whether a suspect is wrong: a concept of one class, in one place, can be what you want")
         return tuple(said)
@@ -243,6 +284,18 @@ class Audit:
 
     # ------------------------------------------------------------------ details
 
+    def _ranked(self, threshold: float) -> list[tuple[Suspicion, int, int]]:
+        """Every concept with a score, its class and its index: the accused first, then by score."""
+        if threshold not in self._found:
+            every = [
+                (found, row, j)
+                for row in self.rows
+                for j, found in enumerate(self._suspicions(row, threshold))
+                if found.score > 0
+            ]
+            self._found[threshold] = sorted(every, key=lambda one: (not one[0].accused, -one[0].score))
+        return self._found[threshold]
+
     def _suspicions(self, row: int, threshold: float) -> tuple[Suspicion, ...]:
         data, report = self.craft.survey, self.report(row)
         dictionary = self.craft.group_of(row).dictionary
@@ -250,38 +303,25 @@ class Audit:
         if len(others) > MAX_OTHERS:
             others = np.random.default_rng(self.craft.seed).choice(others, MAX_OTHERS, replace=False)
         maps = _maps(dictionary, data.features, report.pictures)
-        names = list(data.seen[0].measured)
-        measured = {q: np.array([seen.measured[q] for seen in data.seen]) for q in names}
+        signs = facing(report.contributions, maps.mean((2, 3), dtype=np.float64))
+        maps = maps * signs[:, None, None].astype(maps.dtype)
+        measured = {q: np.array([seen.measured[q] for seen in data.seen]) for q in data.seen[0].measured}
         evidence = Evidence(
             report.contributions,
             maps,
-            _maps(dictionary, data.features, others, mean=True),
+            _maps(dictionary, data.features, others) * signs[:, None, None].astype(maps.dtype),
             {q: values[report.pictures] for q, values in measured.items()},
             {q: values[others] for q, values in measured.items()},
-            self._off(maps, report.pictures),
+            off_object(maps, report.pictures, data, self.masks) if self.masks else None,
         )
         return suspicions(evidence, threshold=threshold, seed=self.craft.seed)
 
-    def _off(
-        self, maps: Float[np.ndarray, "n k h w"], pictures: Int64[np.ndarray, " n"]
-    ) -> np.ndarray | None:
-        """The part of each map that lies outside the object's mask; NaN without a mask."""
-        if not self.masks:
-            return None
-        found = np.full(maps.shape[:2], np.nan)
-        for i, picture in enumerate(pictures):
-            seen = self.craft.survey.seen[int(picture)]
-            if seen.name in self.masks:
-                grid = maps.shape[2], maps.shape[3]
-                weights = cell_weights(seen.geometry, grid, mask=self.masks[seen.name])
-                mass = np.maximum(maps[i], 0.0)
-                found[i] = 1 - (mass * weights).sum((1, 2)) / np.maximum(mass.sum((1, 2)), 1e-12)
-        return found
-
     def _suspect(self, found: Suspicion, report: ClassReport, j: int) -> Suspect:
         concept = next(summary for summary in report.concepts if summary.index == j)
-        decides, drop = self._without(report, j)
-        return Suspect(report.name, report.index, concept, found, decides, drop)
+        key = report.index, j
+        if key not in self._taken_out:
+            self._taken_out[key] = self._without(report, j)
+        return Suspect(report.name, report.index, concept, found, *self._taken_out[key])
 
     def _without(self, report: ClassReport, j: int) -> tuple[float, float]:
         """Share of pictures that change class, and the logit's mean fall, with concept j taken out."""
@@ -323,9 +363,12 @@ def audit(
     labels
         True classes, one a picture, instead of the folders' names.
     masks
-        Where the object is in some or all pictures, by name; without them nothing is said about that.
+        Where the object is in some or all pictures: name of the picture -> (H, W), true or 1 on the object, in
+        the pixels of the picture. Without them nothing is said about that.
     n_concepts, dictionary, at, seed
         As in `CRAFT`.
+    batch_size, progress
+        As in `models.survey.survey`.
 
     Returns
     -------
@@ -350,35 +393,19 @@ def audit(
         batch_size=batch_size,
         progress=progress,
     )
-    unknown = set(masks or {}) - {seen.name for seen in data.seen}
-    if unknown:
-        raise InputError(
-            message(
-                f"There are masks for {_listed(sorted(unknown))}, which are not among the pictures.",
-                f"Masks go by the pictures' names, such as {data.seen[0].name!r}.",
-                "Rename them.",
-            )
-        )
-    return Audit(craft.fit(data), masks)
+    checked = checked_masks(masks, data)
+    return Audit(craft.fit(data), checked)
 
 
 def _maps(
-    dictionary: Any, features: torch.Tensor, pictures: Int64[np.ndarray, " n"], *, mean: bool = False
-) -> np.ndarray:
-    """Codes of some pictures (n, k, h, w), or their means over places (n, k)."""
-    found = []
+    dictionary: Any, features: torch.Tensor, pictures: Int64[np.ndarray, " n"]
+) -> Float[np.ndarray, "n k h w"]:
+    """Codes of some pictures."""
+    found = [np.zeros((0, dictionary.n_concepts, *features.shape[2:]), np.float32)]
     for start in range(0, len(pictures), 256):
         maps = dictionary.maps(features[torch.from_numpy(pictures[start : start + 256])])
-        found.append(maps.mean((2, 3)).cpu() if mean else maps.cpu())
-    if not found:
-        return np.zeros((0, dictionary.n_concepts))
-    maps_np: np.ndarray = torch.cat(found).numpy()
-    return maps_np
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+        found.append(maps.cpu().numpy())
+    return np.concatenate(found)
 
 
 __all__ = ["Audit", "Masks", "Shortcuts", "Suspect", "audit"]
