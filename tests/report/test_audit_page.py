@@ -88,9 +88,10 @@ def test_a_suspect_shows_its_score_threshold_and_parts(marked: Audit, html: str)
     (suspect,) = marked.shortcuts().accused
     card = one(r'<article class="suspect accused".*?</article>', html)
     found = suspect.suspicion
-    for value in (found.weight, found.exclusive, found.fixed, found.edge, found.tied, suspect.decides):
+    parts = (found.weight, found.exclusive, found.weight_there, found.exclusive_there, found.fixed)
+    for value in (*parts, found.edge, found.tied, suspect.decides):
         assert f">{value:.2f}<" in card
-    assert f"<b>{found.score:.3f}</b>" in card and f"<b>{found.low:.3f}</b>" in card and "0.02" in card
+    assert f"<b>{found.score:.3f}</b>" in card and f"<b>{found.low:.3f}</b>" in card and "0.055" in card
     assert card.count('class="crop"') == 10
     assert card.count('class="whole"') == 4 and card.count('class="whole grid"') == 1
     assert "Mean map of" in card and "no masks were given" in card

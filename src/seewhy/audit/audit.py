@@ -15,6 +15,7 @@ from seewhy.attribution.engine import Progress
 from seewhy.audit.object_masks import Masks, checked_masks, listed, off_object
 from seewhy.audit.properties import properties
 from seewhy.audit.shortcuts import (
+    LISTED,
     MIN_PICTURES,
     SITS,
     THRESHOLD,
@@ -238,6 +239,11 @@ class Audit:
             )
         if self.craft.skipped:
             said.append(f"anything about {listed(list(self.craft.skipped))}: no concepts could be fitted")
+        if any(group.dictionary.mean.any() for group in self.craft.groups.values()):
+            said.append(
+                f"marks on every picture of a class: {self.craft.dictionary.name} counts from the mean of the "
+                "pictures, which is no concept; nmf, semi_nmf and kmeans count from nothing"
+            )
         if data.failed:
             n = len(data.failed)
             files = "an unreadable file shows" if n == 1 else f"{n} unreadable files show"
@@ -291,7 +297,7 @@ class Audit:
                 (found, row, j)
                 for row in self.rows
                 for j, found in enumerate(self._suspicions(row, threshold))
-                if found.score > 0
+                if found.score >= LISTED
             ]
             self._found[threshold] = sorted(every, key=lambda one: (not one[0].accused, -one[0].score))
         return self._found[threshold]

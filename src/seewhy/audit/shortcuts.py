@@ -36,6 +36,9 @@ from scipy.stats import rankdata
 THRESHOLD = 0.055
 """Least lower end of the 95 % interval of (9) that accuses; `docs/audit.md` has the measurements behind it."""
 
+LISTED = 0.001
+"""Least score of a suspect, and least part of it that is put into words."""
+
 MIN_PICTURES = 20
 """With fewer pictures of a class nothing is accused: the mean map of a few pictures is always narrow."""
 
@@ -126,8 +129,7 @@ class Suspicion:
             (whole * outside, f"{(outside + 1) / 2:.0%} of it lies off the object"),
         ]
         grounds.sort(key=lambda ground: -ground[0])
-        # The strongest is what the score rests on, however weak it is.
-        said += [words for i, (value, words) in enumerate(grounds) if value > (0.01 if i else 0.0)]
+        said += [words for value, words in grounds if value >= LISTED]
         return tuple(said)
 
     def to_dict(self) -> dict[str, Any]:

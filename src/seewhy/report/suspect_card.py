@@ -106,6 +106,8 @@ def _numbers(suspect: Suspect) -> str:
             found.exclusive,
             "1: only in this class" if found.exclusive is not None else "no other class",
         ),
+        ("weight there", found.weight_there, "of what lies at its place"),
+        ("exclusive there", found.exclusive_there, "of what lies at its place"),
         ("fixed", found.fixed, "1: in one place in all pictures"),
         ("edge", found.edge, "1: at the border of the picture"),
         ("tied", found.tied, tied),
