@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from seewhy.attribution.engine import Progress
 from seewhy.audit.object_masks import Masks, checked_masks, listed, off_object
 from seewhy.audit.properties import properties
+from seewhy.audit.receipts import MAX_CLASSES, receipt_of
 from seewhy.audit.shortcuts import (
     LISTED,
     MIN_PICTURES,
@@ -27,6 +28,7 @@ from seewhy.audit.shortcuts import (
 )
 from seewhy.audit.strategies import Strategies, strategies_of
 from seewhy.errors import InputError, message
+from seewhy.explanation import Receipt
 from seewhy.models.class_report import ClassReport, ConceptSummary, class_report
 from seewhy.models.craft import CRAFT
 from seewhy.models.survey import survey
@@ -205,6 +207,16 @@ class Audit:
         return Shortcuts(tuple(chosen), threshold, self.unknown)
 
     @cached_property
+    def receipts(self) -> dict[int, list[Receipt]]:
+        """Class -> receipts of a typical picture: whether its explanation is true. Of ten classes, the accused first.
+
+        Asked for by the page and `to_dict`; about 150 passes of the network for each class.
+        """
+        accused = [found.class_index for found in self.shortcuts(None).accused]
+        chosen = list(dict.fromkeys([*accused, *self.rows]))[:MAX_CLASSES]
+        return {row: [receipt_of(self.craft, self.report(row))] for row in chosen}
+
+    @cached_property
     def unknown(self) -> tuple[str, ...]:
         """What the audit cannot know, in sentences; always shown with its verdicts."""
         data, said = self.craft.survey, []
@@ -276,6 +288,10 @@ class Audit:
             "seed": self.craft.seed,
             "shortcuts": self.shortcuts(top_k).to_dict(),
             "classes": [self.report(row).to_dict() for row in self.rows],
+            "receipts": {
+                self.craft.backbone.class_name(row): [receipt.to_dict() for receipt in receipts]
+                for row, receipts in self.receipts.items()
+            },
         }
 
     def save(self, output: Any, **options: Any) -> Any:

@@ -39,7 +39,8 @@ CROP_BYTES, REGION_BYTES, TEXT_BYTES = 2_000, 10_000, 4_500
 """What a crop, a region, and the words and data of a concept take: nine in ten take less on photographs."""
 
 HOW = (
-    "score = weight × exclusive × max(fixed × edge, tied, outside), each from 0 to 1. A concept is accused if the "
+    "score = the larger of weight there × exclusive there × min(1, 4 × fixed × edge) and weight × exclusive × "
+    "max(tied, outside), each part from 0 to 1. A concept is accused if the "
     f"lower end of the 95{SPACE}% interval of its score, over resampled pictures, is above the threshold. Decides "
     "and logit drop are measured: the concept is taken out of the features and the rest of the network runs again."
 )
