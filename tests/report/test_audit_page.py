@@ -210,11 +210,14 @@ def test_the_size_is_what_was_planned_for(html: str) -> None:
 def test_receipts_are_shown_where_there_are_any(marked: Audit) -> None:
     report = marked.report("red")
     painter = ConceptPictures(marked, report, PictureStore())
-    assert "Receipts" not in class_section(marked, report, painter, DETAILS[-1], 0)
+    assert (
+        marked.receipts[report.index][0].sentence()
+        in Page(class_section(marked, report, painter, DETAILS[-1], 0)).text()
+    )
     right = Receipt(predicted=(-1.0, 2.0), measured=(-1.0, 2.0))
     wrong = Receipt(predicted=(1.0, -2.0), measured=(-1.0, 2.0))
     held = made_audit(4)
-    held.receipts = {"red": [right, wrong, right]}
+    held.receipts = {held.report("red").index: [right, wrong, right]}
     section = class_section(
         held, held.report("red"), ConceptPictures(held, held.report("red"), PictureStore()), DETAILS[-1], 0
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from seewhy.audit.audit import Audit
 from seewhy.explanation.receipt import VERDICT, Receipt
 from seewhy.models.class_report import ClassReport, ConceptSummary
@@ -44,9 +42,7 @@ def class_section(
 
 def receipts_of(audit: Audit, report: ClassReport) -> tuple[Receipt, ...]:
     """Receipts of the class's pictures, where the audit holds any."""
-    held = getattr(audit, "receipts", None) or {}
-    found: Sequence[Receipt] = held.get(report.name) or held.get(report.index) or ()
-    return tuple(found)
+    return tuple(audit.receipts.get(report.index, ()))
 
 
 def _head(report: ClassReport, accused: int) -> str:
