@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Seewhy
 
+VERBS = ("explain", "audit", "discover", "compare", "layers", "models", "demo", "doctor")
 HEAVY = ("torch", "numpy", "matplotlib", "PIL", "timm", "torchvision", "open_clip", "transformers")
 
 
@@ -22,20 +23,21 @@ def program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 def test_help_imports_nothing_heavy() -> None:
+    verbs: list[list[str]] = [[], *([verb] for verb in VERBS)]
     code = (
         "import sys\nfrom seewhy.cli.app import run\n"
-        "verbs = [], ['explain'], ['layers'], ['models'], ['doctor'], ['demo']\n"
+        f"verbs = {verbs}\n"
         "codes = [run([*verb, '--help']) for verb in verbs]\n"
         f"print(codes, [m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.stderr.strip().splitlines()[-1] == "[0, 0, 0, 0, 0, 0] []"
+    assert done.stderr.strip().splitlines()[-1] == f"{[0] * len(verbs)} []"
     assert "See why a vision model decided" in done.stdout
 
 
 def test_every_verb_has_json_and_debug() -> None:
-    for verb in (["explain"], ["layers"], ["doctor"], ["demo"], ["models"], ["models", "list"],
-                 ["models", "info"], ["models", "fetch"], ["models", "verify"], ["models", "path"]):  # fmt: skip
+    below = [["models", verb] for verb in ("list", "info", "fetch", "verify", "path")]
+    for verb in [*([verb] for verb in VERBS), *below]:
         text = program(*verb, "--help", COLUMNS="200", TERM="dumb").stdout
         assert "--json" in text and "--debug" in text, verb
 
@@ -58,6 +60,9 @@ def test_the_version_is_told(seewhy: Seewhy) -> None:
             "should be greater than or equal to 1",
         ),
         (["layers"], "Missing argument 'MODEL'"),
+        (["audit", "photos"], "Missing option '--model'"),
+        (["discover", "-m", "net.py:build"], "Missing argument 'PICTURES'"),
+        (["demo", "--seeds", "0"], "should be greater than or equal to 1"),
     ],
 )
 def test_wrong_usage_is_2(arguments: list[str], said: str, seewhy: Seewhy) -> None:

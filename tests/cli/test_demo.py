@@ -34,8 +34,9 @@ def demonstration(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], list[Any]
     def put(as_expected: bool) -> list[Any]:
         asked: list[Any] = []
 
-        def main(output: Path, *, seed: int, stage: Any) -> Outcome:
-            asked.append((output, seed))
+        def main(output: Path, *, seed: int, n_seeds: int, stage: Any) -> Outcome:
+            asked.append((output, seed, n_seeds))
+            stage("training", 1, 2)  # nobody looks at a terminal here, so it is not told
             return Outcome(as_expected)
 
         monkeypatch.setattr("seewhy.demo.run.main", main)
@@ -46,10 +47,20 @@ def demonstration(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], list[Any]
 
 def test_a_demonstration_as_expected_is_0(demonstration: Any, seewhy: Seewhy) -> None:
     asked = demonstration(True)
-    result = seewhy("demo", "-o", "here", "--seed", "3")
+    result = seewhy("demo", "-o", "here", "--seed", "3", "--seeds", "2")
     assert result.code == 0 and result.out == "the table\n"
-    assert asked == [(Path("here"), 3)]
+    assert result.err == "Training 4 small networks on generated pictures, some ten seconds each.\n"
+    assert asked == [(Path("here"), 3, 2)]
     assert json.loads(seewhy("demo", "--json").out) == {"as_expected": True}
+
+
+def test_five_seeds_from_0_are_what_it_takes_by_itself(demonstration: Any, seewhy: Seewhy) -> None:
+    from seewhy.demo.run import N_SEEDS
+
+    asked = demonstration(True)
+    seewhy("demo")
+    assert asked == [(Path("demo"), 0, N_SEEDS)] and N_SEEDS == 5
+    assert seewhy("demo", "--seeds", "0").code == 2
 
 
 def test_a_demonstration_that_fails_is_1(demonstration: Any, seewhy: Seewhy) -> None:

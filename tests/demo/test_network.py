@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from seewhy.audit.finding import judge_region
 from seewhy.demo import network as net
 from seewhy.demo.planted import (
     CLASSES,
@@ -18,7 +19,6 @@ from seewhy.demo.planted import (
     make_task,
     make_twins,
 )
-from seewhy.demo.verdict import judge_corner
 from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
 from seewhy.images.regions import cell_weights
@@ -102,10 +102,11 @@ def networks() -> dict[str, net.TinyNet]:
     return {"planted": build_planted(), "control": build_control()}
 
 
-def _corner_verdict(network: net.TinyNet, twins: Twins) -> bool:
+def _points_at_corner(network: net.TinyNet, twins: Twins) -> bool:
     pictures = twins.of_class(MARKED_CLASS).marked[:8]
     corner = cell_weights(Geometry.stretch((64, 64), (64, 64)), (8, 8), box=CORNER_BOX)
-    return judge_corner(net.cell_shares(network, pictures, MARKED_CLASS), corner).accuses
+    maps = net.cell_shares(network, pictures, MARKED_CLASS)
+    return judge_region(maps, np.broadcast_to(corner, maps.shape), np.ones(maps.shape)).points
 
 
 @pytest.mark.slow
@@ -126,8 +127,8 @@ def test_control_answers_by_the_shape(networks: dict[str, net.TinyNet], twins: T
 
 
 @pytest.mark.slow
-def test_maps_accuse_the_corner_of_the_planted_network_alone(
+def test_maps_point_at_the_corner_of_the_planted_network_alone(
     networks: dict[str, net.TinyNet], twins: Twins
 ) -> None:
-    assert _corner_verdict(networks["planted"], twins)
-    assert not _corner_verdict(networks["control"], twins)
+    assert _points_at_corner(networks["planted"], twins)
+    assert not _points_at_corner(networks["control"], twins)

@@ -74,7 +74,7 @@ def test_without_a_mark_nothing_is_accused(clean: Audit) -> None:
 def test_with_too_few_pictures_the_heading_says_that_nothing_can_be_accused() -> None:
     html = page(made_audit(4))
     seen = Page(html).text()
-    assert "Nothing can be accused: no class has 20 pictures" in seen
+    assert "Nothing can be accused: no class has 24 pictures" in seen
     assert "No concept looks like" not in seen
     assert "4 pictures for 3 concepts, 1.3 each" in seen
 

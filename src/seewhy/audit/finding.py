@@ -6,9 +6,8 @@ For map m, median-centred, the weights w of the region's cells and v of all cell
     excess   = share(w) - share(v - w) * sum(w) / sum(v - w)                               (2)
 
 averaged over pictures. The second term is what a region of the same area holds elsewhere on average: the mean over
-all places where it could be, without drawing any. (1) is the statistic with which the demonstration judges a corner;
-there the corner's mirror images are the reference, here it works for a region of any form and place. Negative
-evidence counts against positive, so a mark that is seen but cancels out is no finding.
+all places where it could be, without drawing any, so it works for a region of any form and place. Negative evidence
+counts against positive, so a mark that is seen but cancels out is no finding.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from jaxtyping import Float
 from seewhy.errors import InputError, message
 
 THRESHOLD = 0.07
-"""Least excess that counts, the demonstration's own. Measured with `plant` on a CIFAR ResNet-20, a tag in one of
+"""Least excess that counts. Measured with `plant` on a CIFAR ResNet-20, a tag in one of
 the corners for each of the ten classes, a seed each: HiResCAM and Grad-CAM have lower ends of 0.069 to 0.32 on the
 planted models (found in 9 of 10) and at most 0.04 on the controls (accused in none). LayerCAM, which keeps positive
 evidence only, has 0.055 to 0.29 and at most 0.15: it accuses 2 of 10 controls, 3 of 10 scattered ones."""

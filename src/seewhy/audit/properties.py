@@ -27,7 +27,7 @@ def properties(picture: Picture) -> dict[str, float]:
 
     >>> grey = Picture(np.full((4, 6, 3), 51, np.uint8))
     >>> found = properties(grey)
-    >>> round(found["brightness"], 3), found["contrast"], found["border"]
+    >>> round(found["brightness"], 3), round(found["contrast"], 3), round(found["border"], 3)
     (0.2, 0.0, 0.0)
     """
     small = _reduced(picture.pixels).astype(np.float64) / 255

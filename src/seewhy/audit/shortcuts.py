@@ -39,8 +39,10 @@ THRESHOLD = 0.055
 LISTED = 0.001
 """Least score of a suspect, and least part of it that is put into words."""
 
-MIN_PICTURES = 20
-"""With fewer pictures of a class nothing is accused: the mean map of a few pictures is always narrow."""
+MIN_PICTURES = 24
+"""With fewer pictures of a class nothing is accused: what is particular to few pictures is always narrow. Of 200
+classes whose objects fill one cell anywhere on a 7 x 7 grid, 17 were falsely accused at 16 pictures, 6 at 20, 1 at
+24, 4 at 30 and none at 40."""
 
 FULL = 4
 """1 / FULL is the fixed * edge from which the place of a concept counts in full."""
@@ -177,14 +179,17 @@ class _Parts:
         n, self.k = e.contributions.shape
         self.grid = e.maps.shape[2:]
         self.positive = np.maximum(e.contributions, 0.0)
-        self.cells = np.maximum(e.maps, 0.0).reshape(n, -1).astype(np.float64)
-        self.other_cells = np.maximum(e.others, 0.0).reshape(len(e.others), -1).astype(np.float64)
+        self.cells, self.other_cells = (
+            np.maximum(maps, 0.0).reshape(len(maps), self.k * self.grid[0] * self.grid[1]).astype(np.float64)
+            for maps in (e.maps, e.others)
+        )
         means, other_means = (maps.mean((2, 3), dtype=np.float64) for maps in (e.maps, e.others))
         # The share of the others that each picture exceeds; its mean is the AUC.
         self.exceeds = _exceeds(means, other_means) if len(e.others) else None
         there = self._region(n)
         inside, other_inside = (
-            (cells.reshape(len(cells), self.k, -1) * there).sum(2) for cells in (self.cells, self.other_cells)
+            (cells.reshape(len(cells), *there.shape) * there).sum(2)
+            for cells in (self.cells, self.other_cells)
         )
         self.exceeds_there = _exceeds(inside, other_inside) if len(e.others) else None
         whole = self.cells.reshape(n, self.k, -1).sum(2)

@@ -192,4 +192,5 @@ def plane(units: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n 2"]:
     for i, axis in enumerate(axes[:2]):
         points[:, i] = centred @ (axis * np.sign(axis[np.abs(axis).argmax()] or 1.0))
     largest = np.abs(points).max()
-    return points / largest if largest > 0 else points
+    # Pictures that are all alike differ by rounding, which is not to be enlarged.
+    return points / largest if largest > 1e-9 else np.zeros_like(points)

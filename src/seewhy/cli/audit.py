@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
-from typing import Annotated
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,10 +20,14 @@ from seewhy.cli.found import (
     Weights,
     backbone_of,
     checked_output,
+    say_failed,
     warnings_as_talk,
 )
 from seewhy.cli.options import Classes, Debug, Json
-from seewhy.errors import InputError, message
+from seewhy.errors import InputError, did_you_mean, message
+
+if TYPE_CHECKING:
+    from seewhy.images.picture import Picture
 
 
 @verb
@@ -40,7 +44,7 @@ def audit(
         Path | None,
         typer.Option(
             "--masks",
-            help="Folder of masks of the objects, named as the pictures (PNG, white on the object).",
+            help="Folder of masks of the objects, named as the pictures up to their suffix; white on the object.",
             show_default=False,
         ),
     ] = None,
@@ -56,8 +60,8 @@ def audit(
     from seewhy.audit.audit import audit as run
 
     checked_output(output)
+    given = None if masks is None else _read_masks(masks, images)
     backbone = backbone_of(model, classes, layer, weights)
-    given = None if masks is None else _read_masks(masks)
     with warnings_as_talk(), progress("looking at the pictures") as tell:
         found = run(
             backbone,
@@ -80,27 +84,61 @@ def audit(
             ("--layer", layer, None),
             ("--weights", weights, "default"),
             ("--seed", seed, 0),
+            ("--top-k", top_k, 10),
         ):
             if value != default:
                 words += [name, str(value)]
-        options = {"command": shlex.join([*words, "-o", str(output)])} if output.suffix == ".html" else {}
+        page = output.suffix.lower() == ".html"
+        options = {"command": shlex.join([*words, "-o", str(output)])} if page else {}
         talk(f"wrote {found.save(output, top_k=top_k, **options)}")
     if as_json:
         data_json(found.to_dict(top_k))
     else:
         data(found.to_text(top_k))
-    for name, why in list(found.craft.survey.failed.items())[:5]:
-        talk(f"left out {name}: {why.splitlines()[0]}")
+    say_failed(found.craft.survey.failed)
     return 0
 
 
-def _read_masks(folder: Path) -> dict[str, object]:
-    """Masks by the names that their pictures have; a PNG mask serves a picture of any kind."""
+def _read_masks(folder: Path, images: str) -> dict[str, object]:
+    """Masks by the names of their pictures: the same name, or else the same up to the suffix."""
+    from seewhy.images.files import find_pictures
     from seewhy.images.read import iter_images
 
-    found: dict[str, object] = {}
-    for picture in iter_images(folder):
-        found[picture.name] = picture.pixels[..., 0] > 127
-    if not found:
-        raise InputError(message(f"{folder} holds no mask.", "A mask is a picture.", "Leave --masks out."))
-    return found
+    names = [name for _, name, _ in find_pictures(images)]
+    by_stem: dict[str, list[str]] = {}
+    for name in names:
+        by_stem.setdefault(_stem(name), []).append(name)
+    exact, alike = {}, {}
+    for picture in iter_images(str(folder)):
+        mask = _mask(picture, folder)
+        if picture.name in names:
+            exact[picture.name] = mask
+        elif not (fitting := by_stem.get(_stem(picture.name))):
+            raise InputError(
+                message(
+                    f"The mask {picture.name} in {folder} is for none of the pictures.",
+                    f"Masks are named as the pictures, such as {_stem(names[0])}.png.",
+                    did_you_mean(_stem(picture.name), by_stem),
+                )
+            )
+        else:
+            alike.update(dict.fromkeys(fitting, mask))
+    return alike | exact
+
+
+def _mask(picture: Picture, folder: Path) -> object:
+    shown = picture.pixels.max(2)
+    if 0 < shown.max() <= 127:
+        raise InputError(
+            message(
+                f"The mask {picture.name} in {folder} is dark all over: its largest value is {shown.max()}.",
+                "It is white (255) on the object and black elsewhere.",
+                "Multiply a mask of 0 and 1 by 255.",
+            )
+        )
+    return shown > 127
+
+
+def _stem(name: str) -> str:
+    """The name without its suffix, in its folder."""
+    return PurePosixPath(name).with_suffix("").as_posix()

@@ -18,6 +18,8 @@ from seewhy.cli.found import (
     Seed,
     Weights,
     backbone_of,
+    checked_folder,
+    say_failed,
     warnings_as_talk,
 )
 from seewhy.cli.options import Classes, Debug, Json
@@ -57,6 +59,7 @@ def discover(
     from seewhy.front import discover as run
     from seewhy.models.class_report import class_report
 
+    checked_folder(output)
     backbone = backbone_of(model, classes, layer, weights)
     with warnings_as_talk(), progress("looking at the pictures") as tell:
         craft = run(
@@ -81,5 +84,6 @@ def discover(
         data("\n\n".join(report.to_text() for report in reports))
     for name, why in craft.skipped.items():
         talk(f"skipped {name}: {why}")
+    say_failed(craft.survey.failed)
     if output is not None:
         talk(f"wrote {craft.save_pretrained(output)}")

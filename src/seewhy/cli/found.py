@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,21 +52,51 @@ def checked_output(output: Path | None) -> None:
     if output is None:
         return
     if output.suffix.lower() not in SUFFIXES:
+        came = f"ends in {output.suffix!r}" if output.suffix else "has no suffix"
         raise InputError(
             message(
-                f"output {str(output)!r} ends in {output.suffix!r}.",
+                f"output {str(output)!r} {came}.",
                 f"The suffix says what is written: {', '.join(SUFFIXES)}.",
-                f"Pass for example -o {output.with_suffix('.html').name}.",
+                f"Pass for example -o {output.with_suffix('.html').name if output.stem else 'audit.html'}.",
+            )
+        )
+    if output.is_dir():
+        raise InputError(
+            message(
+                f"output {str(output)!r} is a folder.", "A file is written there.", "Choose another name."
             )
         )
     if not output.absolute().parent.is_dir():
         raise InputError(
             message(
                 f"The folder of {str(output)!r} does not exist.",
-                "The page is written there.",
+                "The file is written there.",
                 "Make the folder first, or choose another place.",
             )
         )
+
+
+def checked_folder(output: Path | None) -> None:
+    """Refuse a place that cannot be a folder before anything is computed."""
+    if output is None:
+        return
+    for place in (output, *output.absolute().parents):
+        if place.exists() and not place.is_dir():
+            raise InputError(
+                message(
+                    f"output {str(output)!r} cannot be a folder: {str(place)!r} is a file.",
+                    "The concepts are written into a folder.",
+                    "Choose another name.",
+                )
+            )
+
+
+def say_failed(failed: Mapping[str, str], most: int = 5) -> None:
+    """Which pictures could not be read, and why."""
+    for name, why in list(failed.items())[:most]:
+        talk(f"left out {name}: {why.splitlines()[0]}")
+    if len(failed) > most:
+        talk(f"left out {len(failed) - most} more")
 
 
 def backbone_of(model: str, classes: str | None, layer: str | None, weights: str) -> Backbone:

@@ -76,7 +76,7 @@ class Trial:
 
     @property
     def r2(self) -> float | None:
-        """1 - sum (measured - predicted)^2 / sum (measured - mean)^2; None where nothing is accused."""
+        """As `r_squared`; None where nothing is accused."""
         return r_squared(self.predicted, self.measured) if self.accused else None
 
 
@@ -158,7 +158,7 @@ def _row(trial: Trial) -> tuple[str, ...]:
         str(trial.seed),
         trial.name,
         said,
-        f"falls by {truth.logit_shift:+.2f}",
+        f"{'falls' if truth.logit_shift >= 0 else 'rises'} by {abs(truth.logit_shift):.2f}",
         f"{truth.accuracy_plain:.0%} without, {truth.accuracy_marked:.0%} with it",
     )
 
@@ -173,6 +173,10 @@ def main(
     disks carry the tag; the control never learned it, so it may not be accused there. The truth comes from
     drawing scenes again without the tag.
     """
+    if isinstance(n_seeds, bool) or not isinstance(n_seeds, int) or n_seeds < 1:
+        raise InputError(
+            message(f"n_seeds is {n_seeds!r}.", "It is a whole number from 1.", f"Pass n_seeds={N_SEEDS}.")
+        )
     started = time.monotonic()
     folder = _folder(Path(output))
     tell = stage or (lambda what, done, total: None)
@@ -242,10 +246,10 @@ def against_drawing(
     return np.concatenate([np.array(a) for a in adds]), np.concatenate([fall, np.zeros_like(fall)])
 
 
-def r_squared(predicted: Float[np.ndarray, " n"], measured: Float[np.ndarray, " n"]) -> float:
-    """1 - sum (measured - predicted)^2 / sum (measured - mean)^2."""
+def r_squared(predicted: Float[np.ndarray, " n"], measured: Float[np.ndarray, " n"]) -> float | None:
+    """1 - sum (measured - predicted)^2 / sum (measured - mean)^2; None where all that is measured is the same."""
     spread = float(((measured - measured.mean()) ** 2).sum())
-    return 1.0 - float(((measured - predicted) ** 2).sum()) / spread
+    return 1.0 - float(((measured - predicted) ** 2).sum()) / spread if spread > 0 else None
 
 
 def _explain(found: Audit, twins: Twins, folder: Path, seed: int) -> Path:
