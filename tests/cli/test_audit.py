@@ -80,7 +80,7 @@ def test_unreadable_files_and_few_pictures_are_told_on_stderr(seewhy: Seewhy, wo
     shutil.rmtree(workplace / "set" / "blue")
     for i in range(7):
         (workplace / "set" / "red" / f"broken-{i}.png").write_bytes(b"no picture")
-    result = seewhy(*ASK[:-1], "5")
+    result = seewhy(*ASK[:-1], "6")
     assert result.code == 0 and "left out" not in result.out
     said = result.err.splitlines()
     assert said[0].startswith("note: 2 of 2 groups have fewer than 5 pictures per concept")

@@ -354,7 +354,8 @@ class Audit:
             for start in range(0, len(report.pictures), 64):
                 chosen = report.pictures[start : start + 64]
                 cut = data.cut(chosen)
-                part = dictionary.maps(cut.features)[:, j, None] * dictionary.atoms[j][None, :, None, None]
+                atom = dictionary.atoms[j].to(cut.features)[None, :, None, None]
+                part = dictionary.maps(cut.features)[:, j, None] * atom
                 logits = data.split.tail(cut.features - part.to(cut.features), cut.rest).cpu()
                 changed.append((logits.argmax(1) != report.index).double())
                 drops.append((data.logits[torch.from_numpy(chosen)] - logits)[:, report.index].double())

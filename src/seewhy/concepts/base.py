@@ -199,14 +199,7 @@ class Dictionary(ABC):
         """mean + codes @ atoms, (1)."""
         self._require()
         codes = _floating(codes, 2, "decode", "(rows, concepts)")
-        if codes.shape[1] != self.n_concepts:
-            raise InputError(
-                message(
-                    f"The codes have {codes.shape[1]} columns.",
-                    f"This dictionary has {self.n_concepts} concepts.",
-                    "Pass what encode returned.",
-                )
-            )
+        self._check_concepts(codes.shape[1])
         return self.mean.to(codes) + codes @ self.atoms.to(codes)
 
     def maps(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
@@ -221,9 +214,12 @@ class Dictionary(ABC):
         """Feature maps from concept maps, (1) at every place."""
         self._require()
         maps = _floating(maps, 4, "rebuild", "(images, concepts, height, width)")
-        b, k, h, w = maps.shape
-        features = self.decode(maps.permute(0, 2, 3, 1).reshape(b * h * w, k))
-        return features.reshape(b, h, w, features.shape[1]).permute(0, 3, 1, 2)
+        self._check_concepts(maps.shape[1])
+        b, _, h, w = maps.shape
+        atoms, mean = self.atoms.to(maps), self.mean.to(maps)
+        # In one product and channels first: moving axes about cost more than small tails themselves.
+        features = torch.baddbmm(mean[:, None].expand(b, -1, 1), atoms.T.expand(b, -1, -1), maps.flatten(2))
+        return features.reshape(b, len(mean), h, w)
 
     @property
     def atoms(self) -> Float[Tensor, "k c"]:
@@ -391,6 +387,16 @@ class Dictionary(ABC):
                     f"The features have {c} channels.",
                     f"This dictionary was fitted on {fitted.atoms.shape[1]}.",
                     "Take them from the layer it was fitted at, with the channels where they belong.",
+                )
+            )
+
+    def _check_concepts(self, k: int) -> None:
+        if k != self.n_concepts:
+            raise InputError(
+                message(
+                    f"The codes have {k} columns.",
+                    f"This dictionary has {self.n_concepts} concepts.",
+                    "Pass what encode returned.",
                 )
             )
 

@@ -169,7 +169,8 @@ class ConceptTail:
             with torch.no_grad():
                 cut = self.cut.take(pairs)
                 whole = self.split.tail(cut.features, cut.rest).double()
-                named = self.split.tail(self.space.rebuild(self.codes[start:stop]), cut.rest).double()
+                rebuilt = self.space.rebuild(self.codes[start:stop]).to(cut.features)
+                named = self.split.tail(rebuilt, cut.rest).double()
             rows = self.rows[start:stop, None]
             out[start:stop] = (whole - named).gather(1, rows)[:, 0].cpu()
 
@@ -182,5 +183,7 @@ class ConceptTail:
         return self._tail(codes * masks.to(codes)[:, :, None, None], pictures)
 
     def _tail(self, codes: Float[Tensor, "p k h w"], pictures: Tensor) -> Float[Tensor, " p"]:
-        logits = self.split.tail(self.space.rebuild(codes), self.cut.rest.take(pictures))
+        # Contiguous, as the network's own features: strides of channels last make small tails slower.
+        features = self.space.rebuild(codes).to(self.cut.features).contiguous()
+        logits = self.split.tail(features, self.cut.rest.take(pictures))
         return logits.gather(1, self.rows[pictures.to(self.rows.device)][:, None])[:, 0]

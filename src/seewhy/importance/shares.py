@@ -63,7 +63,8 @@ def is_affine(split: Split, cut: Cut) -> bool:
     """Whether the tail is affine in all that reaches it, tested at midpoints and away from the data.
 
     An affine function maps a midpoint to the midpoint of its values; this is asked of zero and the features,
-    of the features of two pictures, and of the features shifted by noise as large as they are.
+    of the features of two pictures, of the features and them shifted by noise as large as they are, and of two
+    such shifts.
     """
     ways = split.ways_around(cut)
     if any(way.key[0] in ("live", "images") for way in ways):
@@ -82,16 +83,17 @@ def is_affine(split: Split, cut: Cut) -> bool:
         spread = float(value.std(correction=0))
         return value + noise * (spread if spread > 0 else 1.0)  # features that are all alike prove nothing
 
-    ends = [
-        [torch.zeros_like(value) for value in values],
-        [value.flip(0) for value in values],
-        [shifted(value) for value in values],
+    pairs = [
+        (values, [torch.zeros_like(value) for value in values]),
+        (values, [value.flip(0) for value in values]),
+        (values, [shifted(value) for value in values]),
+        # From zero a ReLU looks linear, so both ends lie elsewhere too.
+        ([shifted(value) for value in values], [shifted(value) for value in values]),
     ]
     with torch.no_grad():
-        here = tail(values)
-        for end in ends:
-            there = tail(end)
-            middle = tail([(a + b) / 2 for a, b in zip(values, end, strict=True)])
+        for one, other in pairs:
+            here, there = tail(one), tail(other)
+            middle = tail([(a + b) / 2 for a, b in zip(one, other, strict=True)])
             scale = max(1.0, float(here.abs().max()), float(there.abs().max()))
             if float((middle - (here + there) / 2).abs().max()) > 1e-5 * scale:
                 return False
@@ -240,7 +242,9 @@ class _Path:
         rest = self.cut.take(torch.zeros(n, dtype=torch.long)).rest
         for way, point in zip(self.ways, points[1:], strict=True):
             rest = rest.put(way, point)
-        return self.split.tail(self.rebuild(points[0]), rest)[:, self.row]
+        # Codes of half-precision features are in single precision, and so is what they decode to.
+        features = self.rebuild(points[0]).to(self.cut.features)
+        return self.split.tail(features, rest)[:, self.row]
 
     def _points(self, t: Float[Tensor, " n"]) -> list[Tensor]:
         """start + t (end - start), the pictures of all t stacked on the first axis."""

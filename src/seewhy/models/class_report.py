@@ -151,7 +151,7 @@ def class_report(craft: CRAFT, target: int | str, *, n_crops: int = 10) -> Class
         If no picture was given the class.
     """
     data = craft.survey
-    row = craft.backbone.targets(target, data.logits[:1])[0]
+    row = craft.row_of(target)
     group, pictures = craft.group_of(row), craft.pictures_of(row)
     found = craft.importance(row, pictures=[int(i) for i in pictures])
     values = np.asarray(found.values, np.float64)
@@ -210,7 +210,7 @@ def fidelity(
     with craft.backbone.undisturbed(), torch.no_grad():
         for start in range(0, len(pictures), 64):
             cut = data.cut(pictures[start : start + 64])
-            rebuilt = dictionary.rebuild(dictionary.maps(cut.features))
+            rebuilt = dictionary.rebuild(dictionary.maps(cut.features)).to(cut.features)
             logits.append(data.split.tail(rebuilt, cut.rest).double().cpu())
     named, whole = torch.cat(logits).numpy(), data.logits[torch.from_numpy(pictures)].double().numpy()
     agreement = float((named.argmax(1) == whole.argmax(1)).mean())

@@ -15,7 +15,6 @@ Fitting on locations, groups of classes, the independent remainder and the warni
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from seewhy.attribution.engine import Cost, Engine, Progress
 from seewhy.attribution.replays import input_again
 from seewhy.backbones.base import Backbone, Batch, Target
 from seewhy.backbones.outputs import check_finite
-from seewhy.backbones.split import Cut
+from seewhy.backbones.split import Cut, Split
 from seewhy.concepts.base import Dictionary
 from seewhy.concepts.dictionaries import DICTIONARIES
 from seewhy.errors import InputError, NotFitted, UnknownName, did_you_mean, message
@@ -40,12 +39,12 @@ from seewhy.explanation import Answers, ConceptEvidence, Elsewhere, Explanation,
 from seewhy.importance.base import Importance, ImportanceMethod
 from seewhy.importance.concept_tail import ConceptTail
 from seewhy.importance.methods import IMPORTANCES
-from seewhy.importance.shares import Concepts, Shares, is_affine, remainder_of, shares_of
+from seewhy.importance.shares import Concepts, Shares, shares_of
 from seewhy.models import craft_files as keeping
 from seewhy.models.concept_net import ConceptNet
-from seewhy.models.crops import Crop, best_crops, crop_features
-from seewhy.models.replays import replay_of, scaled_codes
-from seewhy.models.survey import Survey, survey
+from seewhy.models.crops import Crop, best_crops, crop_features, side_of
+from seewhy.models.replays import Edit, replay_of, scaled_codes
+from seewhy.models.survey import Survey, class_index, survey, tail_is_affine
 from seewhy.types import Size
 
 FitOn = Literal["locations", "crops"]
@@ -54,7 +53,10 @@ PICTURES_PER_CONCEPT = 5
 """Fewer pictures than this for each concept asked for give a warning."""
 
 MAX_PICTURES = 500
-"""Pictures of a group that a class's importance is averaged over, as many as the paper advises for a class."""
+"""Pictures that a class's importance is averaged over, as many as the paper advises for a class."""
+
+MAX_STRENGTHS = 1000
+"""Of more members than this only so many quantiles are kept to rank a strength by."""
 
 
 class FewPictures(UserWarning):
@@ -74,7 +76,7 @@ class Group:
     members
         Indices of the survey's pictures that are given one of them; what the dictionary was fitted on.
     strengths
-        (members, k) mean code of each member, each column sorted: the calibration of a strength's rank.
+        Mean codes of the members, each column sorted, or 1,000 quantiles of more: what a strength is ranked by.
     """
 
     name: str
@@ -107,11 +109,21 @@ class CRAFT:
         network then sees small pictures.
     groups
         "class": a dictionary for each predicted class; "all": one for all; or a mapping from class names or
-        indices to names of groups.
+        indices to names of groups, such as `{k: "animals" if k < 398 else "things" for k in range(1000)}`.
+        Pictures that are given a class in no group are left out.
     seed
         Of whatever the dictionary draws.
     options
         Passed on to the dictionary.
+
+    Attributes
+    ----------
+    groups
+        Fitted groups by name.
+    skipped
+        What could not be fitted, with the reason.
+    warnings
+        Groups with too few pictures, with the numbers.
     """
 
     def __init__(
@@ -130,16 +142,18 @@ class CRAFT:
         **options: Any,
     ) -> None:
         self.backbone: Backbone = as_backbone(model)
-        self.dictionary = DICTIONARIES[dictionary] if isinstance(dictionary, str) else dictionary
+        self.dictionary: type[Dictionary] = _dictionary_class(dictionary)
         self.n_concepts, self.at, self.fit_on, self.seed = n_concepts, at, fit_on, seed
         self.crop, self.overlap, self.native = crop, overlap, native
         self.options = options
         self.groups: dict[str, Group] = {}
         self.skipped: dict[str, str] = {}
         self.warnings: dict[str, str] = {}
-        self._grouping = groups
+        self._reasons: dict[int, str] = {}
+        self.grouping = groups
         self._survey: Survey | None = None
         self._check_settings()
+        self.dictionary(n_concepts, seed=seed, **options)  # refuses wrong settings before any picture is read
 
     # ------------------------------------------------------------------ fitting
 
@@ -155,51 +169,80 @@ class CRAFT:
 
         Pictures belong to the class that the network gives them, right or wrong, because the concepts explain
         the network. Groups that cannot be fitted stand in `skipped` with the reason; groups with fewer than
-        5 pictures per concept are fitted, stand in `warnings`, and raise a `FewPictures` warning.
+        5 pictures per concept are fitted, stand in `warnings`, and raise a `FewPictures` warning. What an
+        earlier fit found is replaced, but only once there is something else.
 
         Parameters
         ----------
         images
-            Anything `seewhy.read_images` reads, or a `Survey`.
+            Anything `seewhy.read_images` reads, or a `Survey` of this network and layer.
         labels
             True classes, for accuracies only.
 
         Raises
         ------
         InputError
-            If no group can be fitted.
+            If no group can be fitted, or the crops do not fit into the input.
+        UnknownName
+            If a label or a class in `groups` is no class.
         """
+        n_classes = self._n_classes()
+        if self.fit_on == "crops":
+            side_of(self.backbone.input_size, self.crop)
+        grouping = self._asked_groups(n_classes)
         data = survey(
             self.backbone, images, labels=labels, at=self.at, batch_size=batch_size, progress=progress
         )
-        self._survey, self.groups, self.skipped, self.warnings = data, {}, {}, {}
         predicted = data.predicted
-        for name, classes in self._classes_by_group(predicted, data.logits.shape[1]).items():
+        present = [int(k) for k in np.unique(predicted)]
+        if grouping is None:
+            grouping = {self._unique_name(k, n_classes): [k] for k in present}
+        groups: dict[str, Group] = {}
+        few: dict[str, str] = {}
+        grouped = [k for classes in grouping.values() for k in classes]
+        reasons = {k: "its class is in no group" for k in present if k not in grouped}
+        skipped = {self._unique_name(k, n_classes): why for k, why in reasons.items()}
+        first: InputError | None = None
+        for name, classes in grouping.items():
             members = np.flatnonzero(np.isin(predicted, classes))
+            if len(members) == 0:
+                continue
             try:
                 dictionary = self._fit_one(data, members)
             except InputError as error:
-                self.skipped[name] = str(error).splitlines()[0]
+                first = first or error
+                skipped[name] = str(error).splitlines()[0]
+                reasons |= dict.fromkeys(classes, skipped[name])
                 continue
-            codes = _mean_codes(dictionary, data.features, members)
-            self.groups[name] = Group(name, tuple(classes), dictionary, members, np.sort(codes, 0))
+            strengths = _strengths(_mean_codes(dictionary, data.features, members))
+            groups[name] = Group(name, tuple(classes), dictionary, members, strengths)
             if len(members) < PICTURES_PER_CONCEPT * self.n_concepts:
-                self.warnings[name] = (
-                    f"{name}: {len(members)} pictures for {self.n_concepts} concepts, "
+                few[name] = (
+                    f"{name}: {len(members)} picture{'s' * (len(members) != 1)} for {self.n_concepts} concepts, "
                     f"{len(members) / self.n_concepts:.1f} each"
                 )
-        if not self.groups:
-            first = next(iter(self.skipped.items()), ("none", "there is no picture"))
-            raise InputError(
-                message(
-                    f"No group of classes can be fitted; {first[0]}: {first[1]}",
-                    f"{self.n_concepts} concepts need at least as many rows of features.",
-                    "Pass more pictures, ask for fewer concepts, or join classes with groups='all'.",
-                )
-            )
-        if self.warnings:
+        if not groups:
+            raise self._nothing_fitted(skipped, first) from first
+        self._survey, self.groups, self.skipped, self.warnings = data, groups, skipped, few
+        self._reasons = reasons
+        if few:
             warnings.warn(self._few(), FewPictures, stacklevel=2)
         return self
+
+    def _nothing_fitted(self, skipped: Mapping[str, str], first: InputError | None) -> InputError:
+        if first is not None:
+            whole = str(first).splitlines()
+            name = next(name for name, why in skipped.items() if why == whole[0])
+            head = f"No group of classes can be fitted; {name}: {whole[0]}"
+            return InputError("\n".join([head, *whole[1:]]))
+        return InputError(
+            message(
+                f"No group of classes can be fitted: none of the {len(skipped)} classes that the network gives is "
+                "in a group.",
+                "groups= names the classes whose concepts are to be found.",
+                f"The network gives {', '.join(list(skipped)[:5])}.",
+            )
+        )
 
     def _few(self) -> str:
         shown = "; ".join(list(self.warnings.values())[:3])
@@ -217,21 +260,47 @@ class CRAFT:
         chosen = data.features[torch.from_numpy(members)]
         return found.fit(chosen.movedim(1, 3).flatten(0, 2))
 
-    def _classes_by_group(self, predicted: np.ndarray, n_classes: int) -> dict[str, list[int]]:
-        present = [int(k) for k in np.unique(predicted)]
-        if self._grouping == "class":
-            return {self.backbone.class_name(k): [k] for k in present}
-        if self._grouping == "all":
+    def _asked_groups(self, n_classes: int) -> dict[str, list[int]] | None:
+        """Classes of each group; None where each class that occurs is one."""
+        if self.grouping == "class":
+            return None
+        if self.grouping == "all":
             return {"all": list(range(n_classes))}
-        assert not isinstance(self._grouping, str)
-        blank = torch.zeros(1, n_classes)
+        assert not isinstance(self.grouping, str)
         found: dict[str, list[int]] = {}
-        for name, group in self._grouping.items():
-            found.setdefault(group, []).append(self.backbone.targets(name, blank)[0])
-        for k in present:
-            if not any(k in classes for classes in found.values()):
-                self.skipped[self.backbone.class_name(k)] = "its class is in no group"
-        return {group: classes for group, classes in found.items() if np.isin(present, classes).any()}
+        taken: dict[int, str] = {}
+        for name, group in self.grouping.items():
+            row = class_index(self.backbone, name, n_classes)
+            if taken.setdefault(row, group) != group:
+                raise InputError(
+                    message(
+                        f"{self.backbone.class_name(row)!r} is in the groups {taken[row]!r} and {group!r}.",
+                        "A class is in one group.",
+                        "Take it out of the other; names and indices mean the same classes.",
+                    )
+                )
+            if row not in found.setdefault(group, []):
+                found[group].append(row)
+        return found
+
+    def _unique_name(self, row: int, n_classes: int) -> str:
+        """Name of a class, with its index where another class has the same."""
+        name = self.backbone.class_name(row)
+        alike = sum(self.backbone.class_name(k) == name for k in range(n_classes))
+        return name if alike == 1 else f"{name} ({row})"
+
+    def _n_classes(self) -> int:
+        """How many logits the network has."""
+        if self._survey is not None:
+            return self._survey.logits.shape[1]
+        backbone = self.backbone
+
+        def run() -> int:
+            with torch.no_grad():
+                return backbone.logits(backbone.probe(backbone.input_size).inputs).shape[1]
+
+        backbone.layer(self.at)  # says what is wrong with a network that does not run
+        return backbone.once("number of classes", run)
 
     # ------------------------------------------------------------------ asking
 
@@ -248,13 +317,19 @@ class CRAFT:
             )
         return self._survey
 
+    def row_of(self, target: int | str) -> int:
+        """Index of a class, by index or name. UnknownName if there is none; "predicted" is none."""
+        return class_index(self.backbone, target, self._n_classes())
+
     def group_of(self, target: int | str) -> Group:
         """The group of a class (by index or name) or of its own name.
 
         Raises
         ------
         NotFitted
-            If no pictures were given that class.
+            If there are no concepts for that class.
+        UnknownName
+            If there is no such class or group.
         """
         if not self.groups:
             raise NotFitted(
@@ -262,14 +337,15 @@ class CRAFT:
             )
         if isinstance(target, str) and target in self.groups:
             return self.groups[target]
+        row = self.row_of(target)
         for group in self.groups.values():
-            if target in group.classes or target in [self.backbone.class_name(k) for k in group.classes]:
+            if row in group.classes:
                 return group
-        name = target if isinstance(target, str) else self.backbone.class_name(target)
+        why = self._reasons.get(row, "no picture was given this class")
         raise NotFitted(
             message(
-                f"There are no concepts for {name!r}{': ' + self.skipped[name] if name in self.skipped else ''}.",
-                f"Groups fitted: {', '.join(self.groups)}."[:300],
+                f"There are no concepts for {self.backbone.class_name(row)!r}: {why}",
+                f"Groups fitted: {', '.join(list(self.groups)[:10])}{', ...' if len(self.groups) > 10 else ''}.",
                 "Fit on pictures that the network gives this class, or with groups='all'.",
             )
         )
@@ -301,31 +377,57 @@ class CRAFT:
         engine = Engine.for_device(backbone.device, batch_size, size=size)
         with backbone.undisturbed(), torch.no_grad():
             split = backbone.split(self.at, size=size)
-            cut = split.cut(batch.x)
-            logits = split.tail(cut.features, cut.rest)
+            cuts: list[Cut] = []
+            parts: list[Tensor] = []
+
+            def work(start: int, stop: int) -> None:
+                cut = split.cut(batch.x[start:stop])
+                parts.append(split.tail(cut.features, cut.rest))
+                cuts.append(cut)
+
+            engine.run(len(batch), work)
+            logits = torch.cat(parts)
             check_finite(logits)
             rows = backbone.targets(target, logits)
-            answers = []
-            for i, row in enumerate(rows):
-                own = cut.take(torch.tensor([i]))
-                answers.append(self._one(batch, i, own, logits[i].cpu(), row, engine, preprocess))
-                if progress is not None:
-                    progress(i + 1, len(batch))
+            for row in dict.fromkeys(rows):
+                self.group_of(row)  # refuse before the work rather than in the middle of it
+            affine = tail_is_affine(backbone, split, size)
+            baseline = None if affine else split.cut(torch.zeros_like(batch.x[:1]))
+            answers: list[Explanation] = []
+            for cut in cuts:
+                for j in range(cut.rest.n):
+                    i = len(answers)
+                    own = cut.take(torch.tensor([j]))
+                    answers.append(
+                        self._one(
+                            batch, i, own, logits[i].cpu(), rows[i], split, baseline, engine, preprocess
+                        )
+                    )
+                    if progress is not None:
+                        progress(i + 1, len(batch))
         return answers[0] if single else Answers(answers)
 
     def _one(
-        self, batch: Batch, i: int, cut: Cut, logits: Tensor, row: int, engine: Engine, preprocess: bool
+        self,
+        batch: Batch,
+        i: int,
+        cut: Cut,
+        logits: Tensor,
+        row: int,
+        split: Split,
+        baseline: Cut | None,
+        engine: Engine,
+        preprocess: bool,
     ) -> Explanation:
         backbone, group = self.backbone, self.group_of(row)
-        size = batch.x.shape[2], batch.x.shape[3]
-        split, dictionary = backbone.split(self.at, size=size), group.dictionary
-        affine = self._is_affine(size, cut)
-        baseline = None if affine else split.cut(torch.zeros_like(batch.x[:1]))
+        size, dictionary = (batch.x.shape[2], batch.x.shape[3]), group.dictionary
         codes = dictionary.maps(cut.features)
         shares = shares_of(
             split, cut, row, baseline, concepts=Concepts(codes, dictionary.rebuild), batch_size=engine.used
         )
-        remainder = remainder_of(split, cut, dictionary.rebuild(codes), row)
+        # The logit as it is told, not run once more: where no concept is present, rounding alone would be too much.
+        named = split.tail(dictionary.rebuild(codes).to(cut.features), cut.rest)[0, row]
+        remainder = float(logits[row].double() - named.double().cpu())
         notes = model_warnings(backbone) + (
             (self.warnings[group.name],) if group.name in self.warnings else ()
         )
@@ -340,7 +442,7 @@ class CRAFT:
             geometry=batch.geometries[i],
             prediction=backbone.predictions(logits),
             target=backbone.prediction(logits, row),
-            meta=self._meta(group, size, shares, affine, engine, notes),
+            meta=self._meta(group, size, shares, baseline is None, engine, notes),
             concepts=_evidence(group, codes[0].float().cpu().numpy(), shares),
             kind="share" if shares.adds_up else "effect",
             bias=shares.bias if shares.adds_up else None,
@@ -353,7 +455,7 @@ class CRAFT:
                 again,
                 size,
                 row,
-                lambda cut: scaled_codes(cut.features, dictionary.maps(cut.features)[0], dictionary.atoms),
+                lambda cut: _scaled(dictionary, cut),
                 engine.used,
             ),
         )
@@ -384,15 +486,35 @@ class CRAFT:
             logit, in closed form where the tail is affine, else by integrated gradients.
         pictures
             Indices in the survey; default the first 500 that are given the class.
+
+        Raises
+        ------
+        NotFitted
+            If there are no concepts for the class, or no picture was given it.
+        InputError
+            If `pictures` is empty or names none of the survey.
         """
-        row = self.backbone.targets(target, self.survey.logits[:1])[0]
-        chosen = self.pictures_of(row) if pictures is None else np.asarray(pictures, np.int64)
-        tail = self.tail(row, chosen, batch_size=batch_size)
+        row = self.row_of(target)
+        chosen = self.pictures_of(row) if pictures is None else self._chosen(pictures)
         if method == "auto":
-            method = "gradient_x_input" if tail.affine else "integrated_gradients"
+            method = "gradient_x_input" if self.survey.affine else "integrated_gradients"
         asked = IMPORTANCES[method](**parameters) if isinstance(method, str) else method
         with self.backbone.undisturbed():
+            tail = self.tail(row, chosen, batch_size=batch_size)
             return asked.measure(tail, tail.n_concepts, seed=self.seed)
+
+    def _chosen(self, pictures: Sequence[int]) -> Int64[np.ndarray, " b"]:
+        found, n = np.asarray(pictures, np.int64).reshape(-1), len(self.survey)
+        if len(found) == 0 or found.min() < 0 or found.max() >= n:
+            wrong = [int(i) for i in found if not 0 <= i < n][:3]
+            raise InputError(
+                message(
+                    f"pictures holds {', '.join(map(str, wrong))}." if wrong else "pictures is empty.",
+                    f"The survey has {n} pictures, 0 to {n - 1}.",
+                    "Leave it out for those that are given the class.",
+                )
+            )
+        return found
 
     def tail(
         self, row: int, pictures: Int64[np.ndarray, " b"], *, batch_size: int | None = None
@@ -400,7 +522,7 @@ class CRAFT:
         """The logit of class `row` as a function of the concepts, for pictures of the survey."""
         data, group = self.survey, self.group_of(row)
         engine = Engine.for_device(self.backbone.device, batch_size, size=self.backbone.input_size)
-        cut = data.cut(pictures)
+        cut = data.cut(pictures, batch_size=batch_size)
         return ConceptTail(
             data.split, cut, group.dictionary, [row] * len(pictures), affine=data.affine, engine=engine
         )
@@ -420,7 +542,7 @@ class CRAFT:
 
     def crops(self, target: int | str, concept: int | str, *, n: int = 10) -> tuple[Crop, ...]:
         """Pieces of the class's pictures in which a concept is strongest, one a picture, strongest first."""
-        row = self.backbone.targets(target, self.survey.logits[:1])[0]
+        row = self.row_of(target)
         dictionary, pictures = self.group_of(row).dictionary, self.pictures_of(row)
         k = dictionary.index(concept)
         maps = dictionary.maps(self.survey.features[torch.from_numpy(pictures)])[:, k].cpu().numpy()
@@ -435,10 +557,11 @@ class CRAFT:
         group = self.group_of(target)
         own = self.backbone
         return Backbone(
-            ConceptNet(own.module, own.layer(self.at).layer, group.dictionary),
+            ConceptNet(own.module, own.layer(self.at).layer, group.dictionary, own.input_size),
             name=f"{own.name}, concepts of {group.name}",
             preprocess=own.preprocess,
             classes=group.dictionary.names,
+            untrained=own.untrained,
         )
 
     # ------------------------------------------------------------------ keeping
@@ -466,10 +589,6 @@ class CRAFT:
 
     # ------------------------------------------------------------------ details
 
-    def _is_affine(self, size: Size, cut: Cut) -> bool:
-        split = self.backbone.split(self.at, size=size)
-        return self.backbone.once(("affine", split.layer, size), lambda: is_affine(split, cut))
-
     def _meta(
         self, group: Group, size: Size, shares: Shares, affine: bool, engine: Engine, notes: tuple[str, ...]
     ) -> Meta:
@@ -492,7 +611,7 @@ class CRAFT:
                 "name": "CRAFT",
                 "paper": "Fel et al., CVPR 2023",
                 "dictionary": group.dictionary.name,
-                "dictionary_sha256": _fingerprint(group.dictionary),
+                "dictionary_sha256": keeping.fingerprint(group.dictionary),
                 "n_concepts": self.n_concepts,
                 "fit_on": self.fit_on,
                 "group": group.name,
@@ -509,13 +628,28 @@ class CRAFT:
             raise UnknownName(
                 message(f"fit_on is {self.fit_on!r}.", did_you_mean(str(self.fit_on), ["locations", "crops"]))
             )
-        if isinstance(self._grouping, str) and self._grouping not in ("class", "all"):
+        if isinstance(self.grouping, str) and self.grouping not in ("class", "all"):
             raise UnknownName(
                 message(
-                    f"groups is {self._grouping!r}.",
+                    f"groups is {self.grouping!r}.",
                     "It is 'class', 'all' or a mapping from classes to names of groups.",
+                    did_you_mean(self.grouping, ["class", "all"]),
                 )
             )
+        if not isinstance(self.grouping, str):
+            wrong = (
+                next((pair for pair in self.grouping.items() if not _names_group(*pair)), None)
+                if isinstance(self.grouping, Mapping)
+                else self.grouping
+            )
+            if wrong is not None:
+                raise InputError(
+                    message(
+                        f"groups holds {wrong!r:.100}.",
+                        "It is a mapping from each class, by name or index, to the name of its group.",
+                        'For example {k: "animals" if k < 398 else "things" for k in range(1000)}.',
+                    )
+                )
         if not 0 <= self.overlap < 1 or (self.crop is not None and self.crop < 1):
             raise InputError(
                 message(
@@ -530,9 +664,36 @@ class CRAFT:
         return f"CRAFT({self.backbone.name!r}, {self.n_concepts} concepts by {self.dictionary.name}, {state})"
 
 
-def _fingerprint(dictionary: Dictionary) -> str:
-    """Tells dictionaries apart, so that only concepts of one are ever compared by name."""
-    return hashlib.sha256(dictionary.atoms.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+def _dictionary_class(dictionary: object) -> type[Dictionary]:
+    if isinstance(dictionary, str):
+        return DICTIONARIES[dictionary]
+    if isinstance(dictionary, type) and issubclass(dictionary, Dictionary):
+        return dictionary
+    raise InputError(
+        message(
+            f"dictionary is {dictionary!r:.80}.",
+            "It is a name or a class of dictionaries, which is fitted once for each group.",
+            f"There are: {', '.join(DICTIONARIES)}.",
+        )
+    )
+
+
+def _names_group(key: object, group: object) -> bool:
+    return isinstance(key, (str, int, np.integer)) and isinstance(group, str) and bool(group)
+
+
+def _strengths(codes: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "m k"]:
+    """Each column sorted; quantiles where there are many."""
+    if len(codes) <= MAX_STRENGTHS:
+        return np.sort(codes, 0)
+    quantiles: np.ndarray = np.quantile(codes, np.linspace(0, 1, MAX_STRENGTHS), axis=0)
+    return quantiles
+
+
+def _scaled(dictionary: Dictionary, cut: Cut) -> Edit:
+    """What the replay does to the features when concepts are scaled, where and in the type in which they are."""
+    codes, features = dictionary.maps(cut.features)[0], cut.features
+    return scaled_codes(features, codes.to(features), dictionary.atoms.to(features))
 
 
 def _mean_codes(
@@ -549,7 +710,8 @@ def _mean_codes(
 
 def _evidence(group: Group, maps: Float[np.ndarray, "k h w"], shares: Shares) -> tuple[ConceptEvidence, ...]:
     by_concept, names = shares.by_place.sum((1, 2)), group.dictionary.names
-    means = maps.mean((1, 2), dtype=np.float64)
+    # Rounding may not put a picture of the fit below itself.
+    means = maps.mean((1, 2), dtype=np.float64) + 1e-5 * np.abs(group.strengths).max(0)
     ranks = [
         100.0 * np.searchsorted(group.strengths[:, k], means[k], side="right") / len(group.strengths)
         for k in range(len(maps))

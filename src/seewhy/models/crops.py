@@ -14,7 +14,9 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from seewhy.attribution.engine import Engine
+from seewhy.backbones.base import Backbone, FeatureLayer
 from seewhy.errors import InputError, NotSupported, message
+from seewhy.models.concept_net import features_of
 from seewhy.models.survey import Seen, Survey
 from seewhy.types import Box, Size
 
@@ -60,26 +62,10 @@ def crop_features(
         If crops of their own size were asked for and the network does not take them.
     """
     backbone, size = data.backbone, data.backbone.input_size
-    side = side or max(1, round(CROP * min(size)))
-    if side > min(size):
-        raise InputError(
-            message(
-                f"The crop's side is {side} pixels and the input {size[0]} x {size[1]}.",
-                "A crop lies inside the input.",
-                "Pass a smaller crop.",
-            )
-        )
+    side = side_of(size, side)
     seen = (side, side) if native else size
-    try:
-        split = backbone.split(data.split.layer.name, size=seen)
-    except (InputError, NotSupported, LookupError) as error:
-        raise NotSupported(
-            message(
-                f"{backbone.name} does not take crops of {side} x {side} pixels ({str(error).splitlines()[0]})",
-                "Crops of their own size need a network that takes any size.",
-                "Pass native=False to enlarge them, or fit_on='locations'.",
-            )
-        ) from error
+    if native:
+        _try_native(backbone, data.split.layer, seen)
     engine = Engine.for_device(backbone.device, size=seen)
     rows: list[Tensor] = []
     for start in range(0, len(members), 16):
@@ -88,18 +74,53 @@ def crop_features(
 
         def work(first: int, last: int, crops: Tensor = crops) -> None:
             x = crops[first:last]
-            if seen != (side, side):
+            if native:
+                features = features_of(backbone.module, data.split.layer, x)
+            else:
                 x = nn.functional.interpolate(x, size=seen, mode="bilinear", align_corners=False)
-            rows.append(split.cut(x).features.float().mean((2, 3)).cpu())
+                features = data.split.cut(x).features
+            rows.append(features.float().mean((2, 3)).cpu())
 
         with backbone.undisturbed(), torch.no_grad():
             engine.run(len(crops), work)
     return torch.cat(rows)
 
 
+def _try_native(backbone: Backbone, layer: FeatureLayer, seen: Size) -> None:
+    try:
+        with backbone.undisturbed(), torch.no_grad():
+            features_of(backbone.module, layer, backbone.probe(seen).inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # the network's own, whatever it is
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise NotSupported(
+            message(
+                f"{backbone.name} does not take crops of {seen[0]} x {seen[1]} pixels "
+                f"({type(error).__name__}: {said:.120}).",
+                "Crops of their own size need a network that takes any size.",
+                "Pass native=False to enlarge them, or fit_on='locations'.",
+            )
+        ) from error
+
+
+def side_of(size: Size, side: int | None) -> int:
+    """The side of the crops of an input of `size`. InputError if they do not fit into it."""
+    side = max(1, round(CROP * min(size))) if side is None else side
+    if side > min(size):
+        raise InputError(
+            message(
+                f"The crop's side is {side} pixels and the input {size[0]} x {size[1]}.",
+                "A crop lies inside the input.",
+                "Pass a smaller crop.",
+            )
+        )
+    return side
+
+
 def crops_of(x: Float[Tensor, "b c H W"], side: int, overlap: float) -> Float[Tensor, "n c s s"]:
     """All crops of a regular grid, row by row, picture by picture; neighbours share `overlap` of a side."""
-    stride = max(1, int(side * (1 - overlap)))
+    stride = max(1, int(side * (1 - overlap) + 1e-9))  # 20 * (1 - 0.9) is a little under 2
     windows = x.unfold(2, side, stride).unfold(3, side, stride)
     b, c, rows, columns = windows.shape[:4]
     return windows.permute(0, 2, 3, 1, 4, 5).reshape(b * rows * columns, c, side, side)
@@ -137,16 +158,26 @@ def best_crops(
 
 
 def box_around(seen: Seen, cell: tuple[int, int], grid: Size, side: float) -> Box:
-    """A square of `side` around a cell's centre, moved inside the input, in pixels of the picture."""
+    """A square of `side` around a cell's centre in pixels of the picture, moved into what the network saw of it.
+
+    It is cut where the picture is narrower than the square in the input, as between wide margins.
+    """
     height, width = seen.geometry.model
+    rows, columns = seen.geometry.original
     length = max(side * min(height, width), height / grid[0], width / grid[1])
     length = min(length, height, width)
-    x = (cell[1] + 0.5) * width / grid[1] - length / 2
-    y = (cell[0] + 0.5) * height / grid[0] - length / 2
-    x, y = min(max(x, 0.0), width - length), min(max(y, 0.0), height - length)
-    x0, y0, x1, y1 = seen.geometry.box_to_original((x, y, x + length, y + length))
-    rows, columns = seen.geometry.original
+    left, top, right, bottom = seen.geometry.box_to_model((0.0, 0.0, float(columns), float(rows)))
+    x0, x1 = _inside((cell[1] + 0.5) * width / grid[1], length, max(left, 0.0), min(right, float(width)))
+    y0, y1 = _inside((cell[0] + 0.5) * height / grid[0], length, max(top, 0.0), min(bottom, float(height)))
+    x0, y0, x1, y1 = seen.geometry.box_to_original((x0, y0, x1, y1))
     return max(x0, 0.0), max(y0, 0.0), min(x1, float(columns)), min(y1, float(rows))
+
+
+def _inside(centre: float, length: float, low: float, high: float) -> tuple[float, float]:
+    """A span of `length` around `centre`, moved into [low, high], no longer than that."""
+    length = min(length, high - low)
+    start = min(max(centre - length / 2, low), high - length)
+    return start, start + length
 
 
 def cut_out(seen: Seen, box: Box) -> UInt8[np.ndarray, "H W 3"]:

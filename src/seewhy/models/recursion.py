@@ -80,7 +80,7 @@ def recurse(
     craft, target, concept
         A fitted CRAFT, a class and one of its concepts.
     at
-        An earlier layer.
+        A layer before the concept's own.
     n_concepts
         Parts; default 10, or one for 20 crops if that is less.
     method, parameters
@@ -93,9 +93,11 @@ def recurse(
     ------
     InputError
         If the concept is active in fewer pictures than two for each part, or the layer is not an earlier one.
+    LayerNotFound
+        If there is no such layer.
     """
-    data, row = craft.survey, craft.backbone.targets(target, craft.survey.logits[:1])[0]
-    group = craft.group_of(row)
+    data, row = craft.survey, craft.row_of(target)
+    group, at = craft.group_of(row), _earlier(craft, at)
     k, pictures = group.dictionary.index(concept), craft.pictures_of(row)
     maps = group.dictionary.maps(data.features[torch.from_numpy(pictures)])[:, k].cpu().numpy()
     peaks = maps.reshape(len(maps), -1).max(1)
@@ -127,6 +129,7 @@ def recurse(
         at=f"module.{at}",
         groups="all",
         seed=craft.seed,
+        **craft.options,
     ).fit(crops)
     importance = parts.importance(k, method, pictures=range(len(crops)), **parameters)
     report, notes = parts.groups["all"].dictionary.report, []
@@ -135,3 +138,19 @@ def recurse(
     if report.rel_l2 > POOR:
         notes.append(f"the parts miss {report.rel_l2:.0%} of the crops' features: do not read them")
     return Recursion(group.dictionary.names[k], parts, importance, tuple(crops), tuple(notes))
+
+
+def _earlier(craft: CRAFT, at: str) -> str:
+    """The name of a layer, if it comes before that of the concepts."""
+    backbone = craft.backbone
+    order = [(candidate.layer.name, candidate.layer.call) for candidate in backbone.layers()]
+    asked, own = backbone.layer(at).layer, craft.survey.split.layer
+    if order.index((asked.name, asked.call)) >= order.index((own.name, own.call)):
+        raise InputError(
+            message(
+                f"{asked.name!r} does not come before {own.name!r}, where the concept was found.",
+                "A concept is made of what an earlier layer computes.",
+                f"The first layers are {', '.join(dict.fromkeys(name for name, _ in order[:5]))}.",
+            )
+        )
+    return asked.name

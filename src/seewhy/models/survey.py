@@ -195,7 +195,9 @@ def survey(
         _check_same(images, backbone, at)
         if labels is None:
             return images
-        seen_before = _labelled(backbone, list(images.seen), labels, images.logits.shape[1], None, images.failed)
+        seen_before = _labelled(
+            backbone, list(images.seen), labels, images.logits.shape[1], None, images.failed
+        )
         return replace(images, seen=tuple(seen_before))
     size = backbone.input_size
     candidate, split = backbone.layer(at, size=size), backbone.split(at, size=size)
@@ -238,9 +240,7 @@ def survey(
         features=torch.cat(features),
         logits=all_logits,
         seen=tuple(
-            seen
-            if labels is None
-            else _labelled(backbone, seen, labels, all_logits.shape[1], places, failed)
+            seen if labels is None else _labelled(backbone, seen, labels, all_logits.shape[1], places, failed)
         ),
         affine=tail_is_affine(backbone, split, size),
         plain=plain,
@@ -336,9 +336,7 @@ def _parts(rest: Rest) -> dict[str, Any]:
     return {"output": rest.output, "prefix": rest.prefix, "live": rest.live, "images": rest.images}
 
 
-def _placed(
-    pictures: Iterator[Picture], places: list[int], failed: Mapping[str, str]
-) -> Iterator[Picture]:
+def _placed(pictures: Iterator[Picture], places: list[int], failed: Mapping[str, str]) -> Iterator[Picture]:
     """The same pictures; notes in `places` where each stands among all that came."""
     for i, picture in enumerate(pictures):
         places.append(i + len(failed))
