@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seewhy.attribution.engine import Engine
-from seewhy.backbones.split import Cut, Split
+from seewhy.backbones.split import Cut, Rest, Split
 
 
 class Space(Protocol):
@@ -66,6 +66,8 @@ class ConceptTail:
         with torch.no_grad():
             self.codes = space.maps(cut.features).detach()
         self._line: tuple[Tensor, Tensor] | None = None
+        self._plain = split.realisation == "graph" and not split.ways_around(cut)
+        self._kept: Rest | None = None
 
     @property
     def n_concepts(self) -> int:
@@ -183,7 +185,15 @@ class ConceptTail:
         return self._tail(codes * masks.to(codes)[:, :, None, None], pictures)
 
     def _tail(self, codes: Float[Tensor, "p k h w"], pictures: Tensor) -> Float[Tensor, " p"]:
-        # Contiguous, as the network's own features: strides of channels last make small tails slower.
-        features = self.space.rebuild(codes).to(self.cut.features).contiguous()
-        logits = self.split.tail(features, self.cut.rest.take(pictures))
+        features = self.space.rebuild(codes).to(self.cut.features)
+        logits = self.split.tail(features, self._rest_of(pictures))
         return logits.gather(1, self.rows[pictures.to(self.rows.device)][:, None])[:, 0]
+
+    def _rest_of(self, pictures: Tensor) -> Rest:
+        """What the tail needs besides features; one for all pictures, kept, where it holds nothing of theirs."""
+        if not self._plain:
+            return self.cut.rest.take(pictures)
+        n = len(pictures)
+        if self._kept is None or self._kept.n != n:
+            self._kept = self.cut.rest.take(torch.zeros(n, dtype=torch.long))
+        return self._kept
