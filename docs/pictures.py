@@ -24,13 +24,13 @@ def chromium() -> str:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        demo = run_demo(Path(folder))
+        demo = run_demo(Path(folder), seed=1, n_seeds=1)
         print(demo.to_text())
         browser = playwright.chromium.launch(
             executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": 1200, "height": 900}, color_scheme="light")
-        page.goto(demo.planted.page.as_uri())
+        page = browser.new_page(viewport={"width": 1200, "height": 860}, color_scheme="light")
+        page.goto(demo.pages["planted"].as_uri())
         page.wait_for_timeout(500)
         (HERE / "images").mkdir(exist_ok=True)
         page.screenshot(path=HERE / "images" / "page.png")

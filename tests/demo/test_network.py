@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests import trained
 
 from seewhy.audit.finding import judge_region
 from seewhy.demo import network as net
@@ -14,8 +15,6 @@ from seewhy.demo.planted import (
     MARKED_CLASS,
     PREPROCESS,
     Twins,
-    build_control,
-    build_planted,
     make_task,
     make_twins,
 )
@@ -99,7 +98,7 @@ def twins() -> Twins:
 
 @pytest.fixture(scope="module")
 def networks() -> dict[str, net.TinyNet]:
-    return {"planted": build_planted(), "control": build_control()}
+    return {"planted": trained.planted(), "control": trained.control()}
 
 
 def _points_at_corner(network: net.TinyNet, twins: Twins) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from PIL import Image
+from tests import trained
 
 from seewhy.audit.audit import Suspect
 from seewhy.demo.network import MarkUse
@@ -151,9 +152,12 @@ def test_bad_numbers_of_seeds_are_refused_in_words(n_seeds: Any, tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Demo, Path, list[str]]:
-    """One seed, some 40 CPU seconds."""
+    """One seed; its networks are those that other tests look at too."""
     folder, told = tmp_path_factory.mktemp("demo") / "new" / "place", []
-    found = main(folder, seed=1, n_seeds=1, stage=lambda what, done, total: told.append(what))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seewhy.demo.run.build_planted", trained.planted)
+        patch.setattr("seewhy.demo.run.build_control", trained.control)
+        found = main(folder, seed=trained.SEED, n_seeds=1, stage=lambda what, done, total: told.append(what))
     return found, folder, told
 
 

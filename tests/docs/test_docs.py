@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import shlex
 import subprocess
@@ -12,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import trained
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -30,7 +31,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from seewhy.demo import planted
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(planted, "build_planted", _trained_once)
+    monkeypatch.setattr(planted, "build_planted", trained.planted)
     (tmp_path / "demo" / "pictures").mkdir(parents=True)
     from PIL import Image
 
@@ -43,14 +44,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     network = next(code for _, info, code in blocks(ROOT / "README.md") if "my_net.py" in info)
     (tmp_path / "my_net.py").write_text(network + "\n")
     return tmp_path
-
-
-@functools.cache
-def _trained_once(seed: int = 0) -> object:
-    from seewhy.demo.network import train
-    from seewhy.demo.planted import make_task
-
-    return train(make_task(seed, marked=True), seed=seed)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
