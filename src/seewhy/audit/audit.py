@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from seewhy.errors import InputError, message
 from seewhy.explanation import Receipt
 from seewhy.models.class_report import ClassReport, ConceptSummary, class_report
 from seewhy.models.craft import CRAFT
+from seewhy.models.stored import StoredFeatures
 from seewhy.models.survey import survey
 from seewhy.registry import VIEWS
 
@@ -372,6 +374,7 @@ def audit(
     dictionary: str = "nmf",
     at: str | None = None,
     seed: int = 0,
+    folder: str | Path | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Audit:
@@ -413,6 +416,7 @@ def audit(
         labels=labels,
         at=at,
         measure=measure,
+        folder=folder,
         batch_size=batch_size,
         progress=progress,
     )
@@ -421,7 +425,7 @@ def audit(
 
 
 def _maps(
-    dictionary: Any, features: torch.Tensor, pictures: Int64[np.ndarray, " n"]
+    dictionary: Any, features: torch.Tensor | StoredFeatures, pictures: Int64[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n k h w"]:
     """Codes of some pictures."""
     found = [np.zeros((0, dictionary.n_concepts, *features.shape[2:]), np.float32)]

@@ -48,6 +48,14 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store",
+            help="Folder to keep features in, for many pictures; a run that was killed goes on there.",
+            show_default=False,
+        ),
+    ] = None,
     layer: Layer = None,
     classes: Classes = None,
     weights: Weights = "default",
@@ -71,6 +79,7 @@ def audit(
             dictionary=dictionary,
             at=layer,
             seed=seed,
+            folder=store,
             batch_size=batch_size,
             progress=tell,
         )
@@ -81,6 +90,7 @@ def audit(
             ("--n-concepts", n_concepts, 10),
             ("--dictionary", dictionary, "nmf"),
             ("--masks", masks, None),
+            ("--store", store, None),
             ("--layer", layer, None),
             ("--weights", weights, "default"),
             ("--seed", seed, 0),

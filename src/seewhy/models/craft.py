@@ -44,6 +44,7 @@ from seewhy.models import craft_files as keeping
 from seewhy.models.concept_net import ConceptNet
 from seewhy.models.crops import Crop, best_crops, crop_features, side_of
 from seewhy.models.replays import Edit, replay_of, scaled_codes
+from seewhy.models.stored import StoredFeatures
 from seewhy.models.survey import Survey, class_index, survey, tail_is_affine
 from seewhy.types import Size
 
@@ -54,6 +55,9 @@ PICTURES_PER_CONCEPT = 5
 
 MAX_PICTURES = 500
 """Pictures that a class's importance is averaged over, as many as the paper advises for a class."""
+
+MAX_STORED_ROWS = 100_000
+"""Rows that a dictionary is fitted on at most if they come from the disk and it does not say how many it wants."""
 
 MAX_STRENGTHS = 1000
 """Of more members than this only so many quantiles are kept to rank a strength by."""
@@ -162,6 +166,7 @@ class CRAFT:
         images: Any,
         *,
         labels: Sequence[str | int] | None = None,
+        folder: str | Path | None = None,
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> CRAFT:
@@ -178,6 +183,8 @@ class CRAFT:
             Anything `seewhy.read_images` reads, or a `Survey` of this network and layer.
         labels
             True classes, for accuracies only.
+        folder
+            Keep the features on the disk, as in `survey`.
 
         Raises
         ------
@@ -191,7 +198,13 @@ class CRAFT:
             side_of(self.backbone.input_size, self.crop)
         grouping = self._asked_groups(n_classes)
         data = survey(
-            self.backbone, images, labels=labels, at=self.at, batch_size=batch_size, progress=progress
+            self.backbone,
+            images,
+            labels=labels,
+            at=self.at,
+            folder=folder,
+            batch_size=batch_size,
+            progress=progress,
         )
         predicted = data.predicted
         present = [int(k) for k in np.unique(predicted)]
@@ -257,6 +270,9 @@ class CRAFT:
         found = self.dictionary(self.n_concepts, seed=self.seed, **self.options)
         if self.fit_on == "crops":
             return found.fit(crop_features(data, members, self.crop, self.overlap, native=self.native))
+        if isinstance(data.features, StoredFeatures):
+            n_rows = found.max_rows or MAX_STORED_ROWS
+            return found.fit(data.features.store.rows(n_rows, self.seed, images=members.tolist()))
         chosen = data.features[torch.from_numpy(members)]
         return found.fit(chosen.movedim(1, 3).flatten(0, 2))
 
@@ -697,7 +713,10 @@ def _scaled(dictionary: Dictionary, cut: Cut) -> Edit:
 
 
 def _mean_codes(
-    dictionary: Dictionary, features: Tensor, members: Int64[np.ndarray, " n"], step: int = 256
+    dictionary: Dictionary,
+    features: Tensor | StoredFeatures,
+    members: Int64[np.ndarray, " n"],
+    step: int = 256,
 ) -> Float[np.ndarray, "n k"]:
     """Mean code of each member, in chunks."""
     found = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
 from seewhy.images.read import iter_images, read_images
 from seewhy.importance.shares import is_affine
+from seewhy.models.stored import StoredFeatures, stored_features, thumbnail_side
 from seewhy.types import Size
 
 THUMBNAIL = 256
@@ -101,7 +103,7 @@ class Survey:
     backbone: Backbone
     split: Split
     layer: str
-    features: Float[Tensor, "n c h w"]
+    features: Float[Tensor, "n c h w"] | StoredFeatures
     logits: Float[Tensor, "n k"]
     seen: tuple[Seen, ...]
     affine: bool
@@ -162,6 +164,7 @@ def survey(
     labels: Sequence[str | int] | None = None,
     at: str | None = None,
     measure: Measure | None = None,
+    folder: str | Path | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Survey:
@@ -180,6 +183,9 @@ def survey(
         Layer; default the backbone's.
     measure
         What else to measure of each picture while it is at hand.
+    folder
+        Keep the features there, in shards, instead of in memory; a run that was killed goes on where it was, and
+        one that ended is opened again (`concepts.store.extract`). Pictures are then read twice.
     progress
         Called with (done, done): how many there are is not known before.
 
@@ -199,6 +205,8 @@ def survey(
             backbone, list(images.seen), labels, images.logits.shape[1], None, images.failed
         )
         return replace(images, seen=tuple(seen_before))
+    if folder is not None:
+        return _on_disk(backbone, images, Path(folder), labels, at, measure, batch_size, progress)
     size = backbone.input_size
     candidate, split = backbone.layer(at, size=size), backbone.split(at, size=size)
     engine = Engine.for_device(backbone.device, batch_size, size=size)
@@ -249,6 +257,62 @@ def survey(
     )
 
 
+def _on_disk(
+    backbone: Backbone,
+    images: Any,
+    folder: Path,
+    labels: Sequence[str | int] | None,
+    at: str | None,
+    measure: Measure | None,
+    batch_size: int | None,
+    progress: Progress | None,
+) -> Survey:
+    """A survey whose features are stored in a folder; the pictures are read once more for what is kept of them."""
+    images = list(iter_images(images)) if isinstance(images, Iterator) else images
+    features = stored_features(backbone, images, folder, at=at, batch_size=batch_size, progress=progress)
+    store, size = features.store, backbone.input_size
+    side = thumbnail_side(store.n_images, THUMBNAIL)
+    failed: dict[str, str] = {}
+    unusable: dict[str, str] = {}
+    places: list[int] = []
+    seen: list[Seen] = []
+    first: Picture | None = None
+    for picture in _placed(iter_images(images, skipped=failed), places, failed):
+        k = len(seen)
+        if k < store.n_images and picture.sha256 == store.sha256[k]:
+            first = first or picture
+            seen.append(_seen(picture, store.geometries[k], measure, side))
+        else:
+            places.pop()
+            unusable[picture.name] = "its features are not finite"
+    if len(seen) != store.n_images or first is None:
+        raise InputError(
+            message(
+                f"{folder} holds features of {store.n_images} pictures, of which {len(seen)} are found again.",
+                "The pictures stay as they are while their features are kept.",
+                "Choose another folder, or put the pictures back.",
+            )
+        )
+    failed |= unusable
+    split = backbone.split(at, size=size)
+    with backbone.undisturbed(), torch.no_grad():
+        template = split.cut(backbone.tensor([first]).x)
+        plain = split.realisation == "graph" and not split.ways_around(template)
+    n_classes = store.logits.shape[1]
+    return Survey(
+        backbone=backbone,
+        split=split,
+        layer=backbone.layer(at, size=size).layer.describe(),
+        features=features,
+        logits=store.logits,
+        seen=tuple(seen if labels is None else _labelled(backbone, seen, labels, n_classes, places, failed)),
+        affine=tail_is_affine(backbone, split, size),
+        plain=plain,
+        failed=failed,
+        template=template,
+    )
+
+
 def _batches(backbone: Backbone, pictures: Iterator[Picture], n: int) -> Iterator[Batch]:
     held: list[Picture] = []
     for picture in pictures:
@@ -260,13 +324,13 @@ def _batches(backbone: Backbone, pictures: Iterator[Picture], n: int) -> Iterato
         yield backbone.tensor(held)
 
 
-def _seen(picture: Picture, geometry: Geometry, measure: Measure | None) -> Seen:
+def _seen(picture: Picture, geometry: Geometry, measure: Measure | None, longest: int = THUMBNAIL) -> Seen:
     return Seen(
         name=picture.name,
         label=picture.label,
         sha256=picture.sha256,
         geometry=geometry,
-        thumbnail=thumbnail(picture.pixels),
+        thumbnail=thumbnail(picture.pixels, longest),
         measured={} if measure is None else measure(picture),
         held=picture if picture.path is None else None,
         path=picture.path,
