@@ -13,7 +13,8 @@ from torch import nn
 from seewhy.errors import NotFitted, UnknownName
 from seewhy.explanation import Explanation
 from seewhy.models.class_report import ClassReport, class_report, fidelity, interval
-from seewhy.models.craft import CRAFT, FewPictures
+from seewhy.models.craft import CRAFT
+from seewhy.models.groups import FewPictures
 from seewhy.models.survey import survey
 from tests.models.detectors import (
     BIAS,

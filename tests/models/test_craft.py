@@ -22,7 +22,8 @@ from seewhy.explanation import Answers, Explanation
 from seewhy.images.preprocess import Preprocess
 from seewhy.importance.occlusion import Occlusion
 from seewhy.models.class_report import class_report, fidelity
-from seewhy.models.craft import CRAFT, FewPictures
+from seewhy.models.craft import CRAFT
+from seewhy.models.groups import FewPictures
 from seewhy.models.survey import Survey, survey
 from tests.models.detectors import (
     BIAS,

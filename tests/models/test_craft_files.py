@@ -15,7 +15,8 @@ from seewhy.backbones.base import Backbone
 from seewhy.concepts.base import Dictionary, Solution
 from seewhy.errors import BadArtefact, InputError, NotFitted, SeewhyError
 from seewhy.explanation import Explanation
-from seewhy.models.craft import CRAFT, FewPictures
+from seewhy.models.craft import CRAFT
+from seewhy.models.groups import FewPictures
 from tests.models.detectors import CLASSES, RECIPE, backbone, network, pictures
 
 
@@ -92,7 +93,7 @@ def test_the_layer_is_kept_by_name(tmp_path: Path) -> None:
 def test_ranks_of_many_pictures_are_kept_as_quantiles(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("seewhy.models.craft.MAX_STRENGTHS", 11)
+    monkeypatch.setattr("seewhy.models.groups.MAX_STRENGTHS", 11)
     craft = fitted(groups="all")
     group = craft.groups["all"]
     assert group.strengths.shape == (11, 2) and len(group.members) == 45

@@ -10,7 +10,8 @@ import torch
 
 from seewhy.errors import InputError, LayerNotFound, UnknownConcept
 from seewhy.images.preprocess import Preprocess
-from seewhy.models.craft import CRAFT, FewPictures
+from seewhy.models.craft import CRAFT
+from seewhy.models.groups import FewPictures
 from seewhy.models.recursion import Recursion, recurse
 from tests.models.detectors import backbone, deeper, pictures, put, squares
 

@@ -13,7 +13,7 @@ from seewhy.audit.plant_report import MarkedPictures
 from seewhy.explanation.answers import Answers
 from seewhy.images.picture import Picture
 from seewhy.models.classifier import Classifier
-from seewhy.models.craft import FewPictures
+from seewhy.models.groups import FewPictures
 
 
 def audit_finder(

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +42,16 @@ from seewhy.importance.shares import Concepts, Shares, shares_of
 from seewhy.models import craft_files as keeping
 from seewhy.models.concept_net import ConceptNet
 from seewhy.models.crops import Crop, best_crops, crop_features, side_of
+from seewhy.models.groups import (
+    FewPictures,
+    Group,
+    Grouping,
+    asked_groups,
+    check_grouping,
+    strengths_of,
+    too_few,
+    unique_name,
+)
 from seewhy.models.replays import Edit, replay_of, scaled_codes
 from seewhy.models.stored import StoredFeatures
 from seewhy.models.survey import Survey, class_index, survey, tail_is_affine
@@ -58,36 +67,6 @@ MAX_PICTURES = 500
 
 MAX_STORED_ROWS = 100_000
 """Rows that a dictionary is fitted on at most if they come from the disk and it does not say how many it wants."""
-
-MAX_STRENGTHS = 1000
-"""Of more members than this only so many quantiles are kept to rank a strength by."""
-
-
-class FewPictures(UserWarning):
-    """A dictionary was fitted on fewer pictures than its number of concepts needs."""
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """Concepts that some classes share.
-
-    Attributes
-    ----------
-    name
-        The class, or what the user called the group.
-    classes
-        Indices of its classes.
-    members
-        Indices of the survey's pictures that are given one of them; what the dictionary was fitted on.
-    strengths
-        Mean codes of the members, each column sorted, or 1,000 quantiles of more: what a strength is ranked by.
-    """
-
-    name: str
-    classes: tuple[int, ...]
-    dictionary: Dictionary
-    members: Int64[np.ndarray, " n"]
-    strengths: Float[np.ndarray, "n k"]
 
 
 class CRAFT:
@@ -141,7 +120,7 @@ class CRAFT:
         crop: int | None = None,
         overlap: float = 0.2,
         native: bool = False,
-        groups: str | Mapping[str | int, str] = "class",
+        groups: Grouping = "class",
         seed: int = 0,
         **options: Any,
     ) -> None:
@@ -196,7 +175,7 @@ class CRAFT:
         n_classes = self._n_classes()
         if self.fit_on == "crops":
             side_of(self.backbone.input_size, self.crop)
-        grouping = self._asked_groups(n_classes)
+        grouping = asked_groups(self.backbone, self.grouping, n_classes)
         data = survey(
             self.backbone,
             images,
@@ -209,12 +188,12 @@ class CRAFT:
         predicted = data.predicted
         present = [int(k) for k in np.unique(predicted)]
         if grouping is None:
-            grouping = {self._unique_name(k, n_classes): [k] for k in present}
+            grouping = {unique_name(self.backbone, k, n_classes): [k] for k in present}
         groups: dict[str, Group] = {}
         few: dict[str, str] = {}
         grouped = [k for classes in grouping.values() for k in classes]
         reasons = {k: "its class is in no group" for k in present if k not in grouped}
-        skipped = {self._unique_name(k, n_classes): why for k, why in reasons.items()}
+        skipped = {unique_name(self.backbone, k, n_classes): why for k, why in reasons.items()}
         first: InputError | None = None
         for name, classes in grouping.items():
             members = np.flatnonzero(np.isin(predicted, classes))
@@ -227,7 +206,7 @@ class CRAFT:
                 skipped[name] = str(error).splitlines()[0]
                 reasons |= dict.fromkeys(classes, skipped[name])
                 continue
-            strengths = _strengths(_mean_codes(dictionary, data.features, members))
+            strengths = strengths_of(dictionary, data.features, members)
             groups[name] = Group(name, tuple(classes), dictionary, members, strengths)
             if len(members) < PICTURES_PER_CONCEPT * self.n_concepts:
                 few[name] = (
@@ -239,7 +218,7 @@ class CRAFT:
         self._survey, self.groups, self.skipped, self.warnings = data, groups, skipped, few
         self._reasons = reasons
         if few:
-            warnings.warn(self._few(), FewPictures, stacklevel=2)
+            warnings.warn(too_few(few, len(groups), PICTURES_PER_CONCEPT), FewPictures, stacklevel=2)
         return self
 
     def _nothing_fitted(self, skipped: Mapping[str, str], first: InputError | None) -> InputError:
@@ -257,15 +236,6 @@ class CRAFT:
             )
         )
 
-    def _few(self) -> str:
-        shown = "; ".join(list(self.warnings.values())[:3])
-        more = f"; and {len(self.warnings) - 3} groups more" if len(self.warnings) > 3 else ""
-        return (
-            f"{len(self.warnings)} of {len(self.groups)} groups have fewer than {PICTURES_PER_CONCEPT} pictures "
-            f"per concept ({shown}{more}). Concepts found in so few describe these pictures, not the class: pass "
-            f"more pictures, fewer concepts, or join classes with groups=."
-        )
-
     def _fit_one(self, data: Survey, members: Int64[np.ndarray, " n"]) -> Dictionary:
         found = self.dictionary(self.n_concepts, seed=self.seed, **self.options)
         if self.fit_on == "crops":
@@ -275,35 +245,6 @@ class CRAFT:
             return found.fit(data.features.store.rows(n_rows, self.seed, images=members.tolist()))
         chosen = data.features[torch.from_numpy(members)]
         return found.fit(chosen.movedim(1, 3).flatten(0, 2))
-
-    def _asked_groups(self, n_classes: int) -> dict[str, list[int]] | None:
-        """Classes of each group; None where each class that occurs is one."""
-        if self.grouping == "class":
-            return None
-        if self.grouping == "all":
-            return {"all": list(range(n_classes))}
-        assert not isinstance(self.grouping, str)
-        found: dict[str, list[int]] = {}
-        taken: dict[int, str] = {}
-        for name, group in self.grouping.items():
-            row = class_index(self.backbone, name, n_classes)
-            if taken.setdefault(row, group) != group:
-                raise InputError(
-                    message(
-                        f"{self.backbone.class_name(row)!r} is in the groups {taken[row]!r} and {group!r}.",
-                        "A class is in one group.",
-                        "Take it out of the other; names and indices mean the same classes.",
-                    )
-                )
-            if row not in found.setdefault(group, []):
-                found[group].append(row)
-        return found
-
-    def _unique_name(self, row: int, n_classes: int) -> str:
-        """Name of a class, with its index where another class has the same."""
-        name = self.backbone.class_name(row)
-        alike = sum(self.backbone.class_name(k) == name for k in range(n_classes))
-        return name if alike == 1 else f"{name} ({row})"
 
     def _n_classes(self) -> int:
         """How many logits the network has."""
@@ -644,28 +585,7 @@ class CRAFT:
             raise UnknownName(
                 message(f"fit_on is {self.fit_on!r}.", did_you_mean(str(self.fit_on), ["locations", "crops"]))
             )
-        if isinstance(self.grouping, str) and self.grouping not in ("class", "all"):
-            raise UnknownName(
-                message(
-                    f"groups is {self.grouping!r}.",
-                    "It is 'class', 'all' or a mapping from classes to names of groups.",
-                    did_you_mean(self.grouping, ["class", "all"]),
-                )
-            )
-        if not isinstance(self.grouping, str):
-            wrong = (
-                next((pair for pair in self.grouping.items() if not _names_group(*pair)), None)
-                if isinstance(self.grouping, Mapping)
-                else self.grouping
-            )
-            if wrong is not None:
-                raise InputError(
-                    message(
-                        f"groups holds {wrong!r:.100}.",
-                        "It is a mapping from each class, by name or index, to the name of its group.",
-                        'For example {k: "animals" if k < 398 else "things" for k in range(1000)}.',
-                    )
-                )
+        check_grouping(self.grouping)
         if not 0 <= self.overlap < 1 or (self.crop is not None and self.crop < 1):
             raise InputError(
                 message(
@@ -694,37 +614,10 @@ def _dictionary_class(dictionary: object) -> type[Dictionary]:
     )
 
 
-def _names_group(key: object, group: object) -> bool:
-    return isinstance(key, (str, int, np.integer)) and isinstance(group, str) and bool(group)
-
-
-def _strengths(codes: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "m k"]:
-    """Each column sorted; quantiles where there are many."""
-    if len(codes) <= MAX_STRENGTHS:
-        return np.sort(codes, 0)
-    quantiles: np.ndarray = np.quantile(codes, np.linspace(0, 1, MAX_STRENGTHS), axis=0)
-    return quantiles
-
-
 def _scaled(dictionary: Dictionary, cut: Cut) -> Edit:
     """What the replay does to the features when concepts are scaled, where and in the type in which they are."""
     codes, features = dictionary.maps(cut.features)[0], cut.features
     return scaled_codes(features, codes.to(features), dictionary.atoms.to(features))
-
-
-def _mean_codes(
-    dictionary: Dictionary,
-    features: Tensor | StoredFeatures,
-    members: Int64[np.ndarray, " n"],
-    step: int = 256,
-) -> Float[np.ndarray, "n k"]:
-    """Mean code of each member, in chunks."""
-    found = [
-        dictionary.maps(features[torch.from_numpy(members[start : start + step])]).mean((2, 3))
-        for start in range(0, len(members), step)
-    ]
-    codes: np.ndarray = torch.cat(found).double().cpu().numpy()
-    return codes
 
 
 def _evidence(group: Group, maps: Float[np.ndarray, "k h w"], shares: Shares) -> tuple[ConceptEvidence, ...]:

@@ -14,6 +14,7 @@ from seewhy.attribution.base import as_backbone
 from seewhy.backbones.base import Backbone
 from seewhy.concepts.base import Dictionary
 from seewhy.errors import BadArtefact, InputError, SeewhyError, message
+from seewhy.models.groups import Group
 from seewhy.scale.disk import make_folder, write_whole
 
 if TYPE_CHECKING:
@@ -91,8 +92,6 @@ def read(cls: type[CRAFT], folder: Path, model: Any) -> CRAFT:
 
 
 def _made(cls: type[CRAFT], content: dict[str, Any], folder: Path, backbone: Backbone) -> CRAFT:
-    from seewhy.models.craft import Group
-
     grouping = content["grouping"]
     craft = cls(
         backbone,
