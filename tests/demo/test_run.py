@@ -14,13 +14,13 @@ from PIL import Image
 from tests import trained
 
 from seewhy.audit.audit import Suspect
-from seewhy.demo.network import MarkUse
+from seewhy.audit.plant_report import MarkUse
 from seewhy.demo.planted import CLASSES, make_audit_set, make_twins
 from seewhy.demo.run import Demo, Trial, audit_pictures, main, on_mark, r_squared, write_photos
 from seewhy.errors import InputError
 
-FOOLED = MarkUse(0.8, 0.6, 0.4, 1.0, 0.0, 0.6, 4.0)
-SOUND = MarkUse(0.9, 0.9, 0.9, 0.9, 0.0, 0.0, -0.2)
+FOOLED = MarkUse(0.8, 0.6, 0.4, 1.0, 0.0, 0.6, 4.0, 4.5)
+SOUND = MarkUse(0.9, 0.9, 0.9, 0.9, 0.0, 0.0, -0.2, -0.3)
 
 
 def trial(name: str, seed: int = 0, *, rank: int | None = 1, accused: bool = True) -> Trial:

@@ -8,13 +8,13 @@ Four convolutions, the mean over the grid, one linear layer. So the logit of cla
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor, nn
 
+from seewhy.audit.plant_report import MarkUse
 from seewhy.demo.planted import Progress, Task, Twins
 
 _EPOCHS = 6
@@ -132,48 +132,7 @@ def cell_shares(
     return cells
 
 
-@dataclass(frozen=True)
-class MarkUse:
-    """What the mark does to a network, measured on scenes drawn with and without it: the truth of the demo.
-
-    Attributes
-    ----------
-    accuracy_plain, accuracy_marked
-        Over all pictures, without and with the mark.
-    found_plain, found_marked
-        Share of the marked class's own pictures that are given that class.
-    fooled_plain, fooled_marked
-        Share of the *other* classes' pictures that are given the marked class.
-    logit_shift
-        Mean rise of the marked class's logit when the mark is drawn, over all pictures.
-    """
-
-    accuracy_plain: float
-    accuracy_marked: float
-    found_plain: float
-    found_marked: float
-    fooled_plain: float
-    fooled_marked: float
-    logit_shift: float
-
-
 def measure_mark(network: TinyNet, twins: Twins, target: int) -> MarkUse:
     """Compare the network's answers on twins; `target` is the class that carried the mark in training."""
     plain, marked = (logits(network, pictures) for pictures in (twins.plain, twins.marked))
-    own = twins.labels == target
-
-    def shares(out: np.ndarray) -> tuple[float, float, float]:
-        said = out.argmax(1)
-        right, named = said == twins.labels, said == target
-        return float(right.mean()), float(named[own].mean()), float(named[~own].mean())
-
-    before, after = shares(plain), shares(marked)
-    return MarkUse(
-        accuracy_plain=before[0],
-        accuracy_marked=after[0],
-        found_plain=before[1],
-        found_marked=after[1],
-        fooled_plain=before[2],
-        fooled_marked=after[2],
-        logit_shift=float((marked - plain)[:, target].mean()),
-    )
+    return MarkUse.measure(plain, marked, twins.labels, target)

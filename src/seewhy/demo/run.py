@@ -16,8 +16,9 @@ from jaxtyping import Float
 from PIL import Image
 
 from seewhy.audit.audit import Audit, Suspect, audit
+from seewhy.audit.plant_report import MarkUse
 from seewhy.backbones.base import Backbone
-from seewhy.demo.network import MarkUse, TinyNet, measure_mark
+from seewhy.demo.network import TinyNet, measure_mark
 from seewhy.demo.planted import (
     CLASSES,
     CORNER_BOX,
