@@ -11,25 +11,25 @@ from pathlib import Path
 
 import pytest
 
-from seewhy.world.grammar import CORNERS, WORLD_VERSION
+from seewhy.world.grammar import CORNERS, DECOYS, WORLD_VERSION
 from seewhy.world.renderer import render
 from seewhy.world.sampling import sample_scene
 from seewhy.world.scene import Decoy, Scene
 
 GOLDEN = Path(__file__).with_name("golden.json")
 SIZES = (64, 96, 224)
-N_SCENES = 16
+N_SCENES = 64
 
 
 def _scene(index: int) -> Scene:
-    """Every fourth scene has no decoy; the others have it in all corners."""
-    decoy = Decoy(CORNERS[index % 4]) if index % 4 else None
+    """Every fourth scene has no decoy; the others have all kinds in all corners."""
+    decoy = Decoy(CORNERS[index % 4], kind=DECOYS[index % 3]) if index % 4 else None
     return sample_scene(7, index).with_decoy(decoy)
 
 
 def _sha256(scene: Scene, size: int) -> str:
     drawn = render(scene, size)
-    return hashlib.sha256(drawn.rgb.tobytes() + drawn.id_map.tobytes()).hexdigest()
+    return hashlib.sha256(drawn.rgb.tobytes() + drawn.id_map.tobytes() + drawn.part_map.tobytes()).hexdigest()
 
 
 def _record() -> dict[str, object]:

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world.sampling import sample_scene
+from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Decoy, Scene
 
-SCENE = sample_scene(4, 2).with_decoy(Decoy("bottom_right"))
+GRAMMAR = Grammar(counts=(3,), creatures=(1,), empty_slot=0.0)
+SCENE = sample_scene(4, 2, GRAMMAR).with_decoy(Decoy("bottom_right"))
 
 
 def _changed(path: str, value: Any) -> dict[str, Any]:
-    """The scene's record with one value replaced; 'objects.0.shape' names a place in it."""
+    """The scene's record with one value replaced; 'items.0.shape' names a place in it."""
     record = json.loads(json.dumps(SCENE.to_dict()))
     *way, last = [int(step) if step.isdigit() else step for step in path.split(".")]
     place = record
@@ -40,18 +41,20 @@ def test_to_dict_is_what_json_gives_back() -> None:
     ("path", "value", "words"),
     [
         ("world_version", "w9", "world version 'w9'"),
-        ("objects.0.shape", "dsk", "Did you mean 'disk'"),
-        ("objects.0.shape", 3, "The shape is 3"),
-        ("objects.0.x", float("nan"), "The x is nan"),
-        ("objects.0.x", "0.5", "a number from 0.0 to 1.0"),
-        ("objects.1.id", 0, "no id twice"),
-        ("objects.0.turn", 64, "a whole number from 0 to 63"),
-        ("objects.0.turn", True, "The turn is True"),
-        ("objects.0.rgb", [1, 2, 300], "three whole numbers"),
-        ("objects.0", 5, "The thing is 5"),
-        ("objects", {}, "They are a list"),
-        ("background.kind", "grass", "one of plain, gradient"),
+        ("items.0.shape", "dsk", "Did you mean 'disk'"),
+        ("items.0.shape", 3, "The shape is 3"),
+        ("items.0.x", float("nan"), "The x is nan"),
+        ("items.0.x", "0.5", "a number from 0.0 to 1.0"),
+        ("items.1.id", 0, "no id twice"),
+        ("items.0.turn", 64, "a whole number from 0 to 63"),
+        ("items.0.turn", True, "The turn is True"),
+        ("items.0.rgb", [1, 2, 300], "three whole numbers"),
+        ("items.0", 5, "The item is 5"),
+        ("items.0.type", "thing", "object, creature"),
+        ("items", {}, "They are a list"),
+        ("background.kind", "gras", "one of plain, gradient"),
         ("lighting.direction", 8, "whole number from 0 to 7"),
+        ("decoy.kind", "frame", "tag, border, watermark"),
         ("decoy.corner", "middle", "top_left"),
         ("decoy.colour", "red", "unknown fields: colour"),
         ("seed", -1, "The seed is -1"),

@@ -53,6 +53,7 @@ _APART = 1_000_001
 
 _GRAMMAR = Grammar(
     counts=(2,),
+    creatures=(0,),
     sizes=("large",),
     textures=("solid", "striped", "dotted"),
     backgrounds=("plain", "gradient", "stripes"),
@@ -154,7 +155,7 @@ def _scenes(seed: int, n: int) -> tuple[list[Scene], Int64[np.ndarray, " n"]]:
         shown, other = scene.objects
         # A new shape within the same bounding disk keeps every rule of the sampler.
         objects = (replace(shown, shape=CLASSES[label]), replace(other, shape=bystander))
-        scenes.append(replace(scene, objects=objects))
+        scenes.append(replace(scene, items=objects))
     return scenes, labels
 
 

@@ -37,6 +37,24 @@ def speckle(u: Plane, v: Plane, pixel: float, key: int) -> Plane:
     return coverage((0.55 - value_noise(u, v, key)) / pixel)
 
 
+def grass(u: Plane, v: Plane, pixel: float, key: int) -> Plane:
+    """Blades: value noise drawn out along v, cut in the middle."""
+    return coverage((0.5 - value_noise(u * 6.0, v * 1.5, key)) / (6.0 * pixel))
+
+
+def water(u: Plane, v: Plane, pixel: float) -> Plane:
+    """Bands across v that rise and fall along u."""
+    return stripes(v * 1.5 + 0.6 * np.abs(_from_middle(u)), 1.5 * pixel)
+
+
+def bricks(u: Plane, v: Plane, pixel: float) -> Plane:
+    """Mortar between bricks twice as long as high, every second row moved by half a brick."""
+    row = np.floor(v * 2.0)
+    along = _from_middle(u + 0.5 * (row - 2.0 * np.floor(row * 0.5)))
+    side = np.minimum((0.5 - np.abs(along)), (0.5 - np.abs(_from_middle(v * 2.0))) * 0.5)
+    return coverage((side - 0.05) / pixel)
+
+
 def value_noise(u: Plane, v: Plane, key: int) -> Plane:
     """Bilinear interpolation of one hash value in [0, 1) per lattice point; it repeats every 16 cells."""
     table = (bits(key, _LATTICE * _LATTICE) >> np.uint64(11)).astype(np.float64) * 2.0**-53

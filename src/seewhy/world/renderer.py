@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float16, UInt8
+from jaxtyping import Bool, Float16, UInt8
 
 from seewhy.errors import InputError, message
 from seewhy.world import patterns
-from seewhy.world.grammar import RGB
+from seewhy.world.creatures import painted
+from seewhy.world.decoys import Canvas, centres, paint_decoy
+from seewhy.world.grammar import RGB, SLOTS
 from seewhy.world.hashing import bits, field_key
-from seewhy.world.scene import Decoy, Scene, Thing
+from seewhy.world.scene import Creature, Item, Scene, Thing
 from seewhy.world.shapes import OUTLINES, Plane, coverage, rotation
 
 BACKGROUND_ID = 0
@@ -27,8 +29,6 @@ MIN_SIZE, MAX_SIZE = 8, 2048
 
 # Sum of two uniform bytes, centred: its standard deviation is sqrt((256**2 - 1) / 6).
 _NOISE_UNIT = 104.51156077163956
-
-Canvas = Float[np.ndarray, "3 H W"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,29 +40,40 @@ class Rendered:
     rgb
         The picture.
     id_map
-        Who is seen at each pixel, by at least half of it: 0 background, k + 1 `scene.objects[k]`, 255 decoy.
-    object_coverage
-        Share of each pixel within each object's outline, 0 to 1, whether or not something hides it.
+        Who is seen at each pixel, by at least half of it: 0 background, k + 1 `scene.items[k]`, 255 decoy.
+    part_map
+        Which part of a creature is seen there: 0 none, 1 body, k + 2 `SLOTS[k]`.
+    coverage
+        Share of each pixel within each item's outline, 0 to 1, whether or not something hides it.
+    second_share
+        Share of each pixel that an object's second colour has within its outline, hidden or not; 0 where it is
+        solid, and for creatures.
+    part_coverage
+        For each creature in painting order, the shares of its body and of each slot's part; all zero where the
+        slot is empty.
     decoy_coverage
         The same of the decoy; all zero without one.
     """
 
     rgb: UInt8[np.ndarray, "S S 3"]
     id_map: UInt8[np.ndarray, "S S"]
-    object_coverage: Float16[np.ndarray, "n S S"]
+    part_map: UInt8[np.ndarray, "S S"]
+    coverage: Float16[np.ndarray, "n S S"]
+    second_share: Float16[np.ndarray, "n S S"]
+    part_coverage: Float16[np.ndarray, "c 6 S S"]
     decoy_coverage: Float16[np.ndarray, "S S"]
 
     @property
     def visible(self) -> Bool[np.ndarray, "n S S"]:
-        """Where each object is seen; with `background` and `decoy` these masks partition the picture."""
-        ids = np.arange(1, len(self.object_coverage) + 1, dtype=np.uint8)
+        """Where each item is seen; with `background` and `decoy` these masks partition the picture."""
+        ids = np.arange(1, len(self.coverage) + 1, dtype=np.uint8)
         seen: np.ndarray = self.id_map == ids[:, None, None]
         return seen
 
     @property
     def full(self) -> Bool[np.ndarray, "n S S"]:
-        """Each object's whole extent, hidden parts included (its amodal mask)."""
-        whole: np.ndarray = self.object_coverage >= 0.5
+        """Each item's whole extent, hidden parts included (its amodal mask)."""
+        whole: np.ndarray = self.coverage >= 0.5
         return whole
 
     @property
@@ -95,19 +106,60 @@ def render(scene: Scene, size: int = 96) -> Rendered:
     """
     _check_size(size)
     canvas = _background(scene, size)
+    n, n_creatures = len(scene.items), len(scene.creatures)
     id_map = np.zeros((size, size), np.uint8)
-    object_coverage = np.zeros((len(scene.objects), size, size), np.float16)
-    for at, thing in enumerate(scene.objects):
-        rows, columns, share = _paint(canvas, scene, thing)
-        object_coverage[at, rows, columns] = share
-        id_map[rows, columns][share >= 0.5] = at + 1
+    part_map = np.zeros((size, size), np.uint8)
+    covered = np.zeros((n, size, size), np.float16)
+    second = np.zeros((n, size, size), np.float16)
+    parts = np.zeros((n_creatures, 1 + len(SLOTS), size, size), np.float16)
+    creature = 0
+    for at, item in enumerate(scene.items):
+        frame = _Frame.of(item, size)
+        here = frame.rows, frame.columns
+        if isinstance(item, Thing):
+            share, other = _paint_thing(canvas, scene, item, frame)
+            second[at][here] = other
+            seen_part: Plane | int = 0
+        else:
+            share, seen_part = _paint_creature(canvas, item, frame, parts[creature])
+            creature += 1
+        covered[at][here] = share
+        inside = share >= 0.5
+        np.copyto(id_map[here], at + 1, where=inside)
+        np.copyto(part_map[here], seen_part, where=inside, casting="unsafe")
     _light(canvas, scene)
     decoy_coverage = np.zeros((size, size), np.float16)
     if scene.decoy is not None:
-        share = _stamp(canvas, scene.decoy)
+        share = paint_decoy(canvas, scene.decoy)
         decoy_coverage[:] = share
         id_map[share >= 0.5] = DECOY_ID
-    return Rendered(_to_bytes(canvas, scene), id_map, object_coverage, decoy_coverage)
+        part_map[share >= 0.5] = 0
+    return Rendered(_to_bytes(canvas, scene), id_map, part_map, covered, second, parts, decoy_coverage)
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """The pixels that an item can touch, in its own coordinates; `pixels` is its radius in pixels."""
+
+    rows: slice
+    columns: slice
+    u: Plane
+    v: Plane
+    pixels: float
+
+    @classmethod
+    def of(cls, item: Item, size: int) -> _Frame:
+        rows, columns = (_span(at, item.radius, size) for at in (item.y, item.x))
+        c, s = rotation(item.turn)
+        dx = (centres(columns.start, columns.stop, size) - item.x)[None, :] / item.radius
+        dy = (centres(rows.start, rows.stop, size) - item.y)[:, None] / item.radius
+        return cls(rows, columns, dx * c + dy * s, dy * c - dx * s, item.radius * size)
+
+
+def outline_distance(thing: Thing, size: int) -> tuple[slice, slice, Plane]:
+    """Where an object can be, and the signed distance in pixels to its outline there (negative inside)."""
+    frame = _Frame.of(thing, size)
+    return frame.rows, frame.columns, OUTLINES[thing.shape](frame.u, frame.v) * frame.pixels
 
 
 def _background(scene: Scene, size: int) -> Canvas:
@@ -118,38 +170,56 @@ def _background(scene: Scene, size: int) -> Canvas:
             plane[:] = value
         return canvas
     c, s = rotation(background.turn)
-    centre = _centres(0, size, size) - 0.5
+    centre = centres(0, size, size) - 0.5
     u = centre[None, :] * c + centre[:, None] * s
     v = centre[:, None] * c - centre[None, :] * s
     if background.kind == "gradient":
         # A turned square reaches sqrt(0.5) from its centre.
         share = u * 0.70710678118654757 + 0.5
     else:
-        share = _pattern(background.kind, u, v, background.period, 1.0 / size, 0)
+        key = field_key(scene.seed, scene.index, "background.noise")
+        share = _pattern(background.kind, u, v, background.period, 1.0 / size, key)
     _mix(canvas, background.rgb, background.second, share)
     return canvas
 
 
-def _paint(canvas: Canvas, scene: Scene, thing: Thing) -> tuple[slice, slice, Plane]:
-    """Paint one object over the canvas; where, and how much of each pixel there it covers."""
-    size = canvas.shape[1]
-    rows, columns = (_span(at, thing.radius, size) for at in (thing.y, thing.x))
-    c, s = rotation(thing.turn)
-    dx = (_centres(columns.start, columns.stop, size) - thing.x)[None, :] / thing.radius
-    dy = (_centres(rows.start, rows.stop, size) - thing.y)[:, None] / thing.radius
-    u, v = dx * c + dy * s, dy * c - dx * s
-    share = coverage(OUTLINES[thing.shape](u, v) * (thing.radius * size))
+def _paint_thing(canvas: Canvas, scene: Scene, thing: Thing, frame: _Frame) -> tuple[Plane, Plane | float]:
+    """Paint one object over the canvas; how much of each pixel it covers, and its second colour does."""
+    share = coverage(OUTLINES[thing.shape](frame.u, frame.v) * frame.pixels)
     paint = np.empty((3, *share.shape))
+    other: Plane | float = 0.0
     if thing.texture == "solid":
         for plane, value in zip(paint, thing.rgb, strict=True):
             plane[:] = value
     else:
         key = field_key(scene.seed, scene.index, "object.speckle", thing.id)
-        period, pixel = _PERIODS[thing.texture], 1.0 / (thing.radius * size)
-        _mix(paint, thing.rgb, thing.second, _pattern(thing.texture, u, v, period, pixel, key))
-    below = canvas[:, rows, columns]
+        pattern = _pattern(thing.texture, frame.u, frame.v, _PERIODS[thing.texture], 1.0 / frame.pixels, key)
+        _mix(paint, thing.rgb, thing.second, pattern)
+        other = pattern * share
+    below = canvas[:, frame.rows, frame.columns]
     below += share * (paint - below)
-    return rows, columns, share
+    return share, other
+
+
+def _paint_creature(
+    canvas: Canvas, creature: Creature, frame: _Frame, parts: np.ndarray
+) -> tuple[Plane, np.ndarray]:
+    """Paint a creature over the canvas; how much of each pixel it covers, and which part is seen there."""
+    below = canvas[:, frame.rows, frame.columns]
+    whole = np.zeros(below.shape[1:])
+    seen = np.ones(whole.shape, np.uint8)
+    u = -frame.u if creature.flip else frame.u
+    for name, distance, rgb in painted(creature, u, frame.v):
+        share = coverage(distance * frame.pixels)
+        for plane, value in zip(below, rgb, strict=True):
+            plane += share * (value - plane)
+        if name == "eye":
+            continue
+        at = 0 if name == "body" else SLOTS.index(name) + 1
+        parts[at, frame.rows, frame.columns] = share
+        seen[share >= 0.5] = at + 1
+        whole += share - whole * share
+    return whole, seen
 
 
 # Periods of object textures, in radii.
@@ -165,6 +235,12 @@ def _pattern(kind: str, u: Plane, v: Plane, period: float, pixel: float, key: in
         return patterns.dots(u, v, pixel)
     if kind in ("checkered", "checker"):
         return patterns.checker(u, v, pixel)
+    if kind == "water":
+        return patterns.water(u, v, pixel)
+    if kind == "bricks":
+        return patterns.bricks(u, v, pixel)
+    if kind == "grass":
+        return patterns.grass(u, v, pixel, key)
     assert kind == "speckled", f"no pattern {kind!r}"
     return patterns.speckle(u, v, pixel, key)
 
@@ -173,23 +249,8 @@ def _light(canvas: Canvas, scene: Scene) -> None:
     c, s = rotation(8 * scene.lighting.direction)
     # Scaled so that the brightest point of the picture, an edge or a corner, gets 1 + strength.
     slope = 2.0 * scene.lighting.strength / (abs(c) + abs(s))
-    centre = _centres(0, canvas.shape[1], canvas.shape[1]) - 0.5
+    centre = centres(0, canvas.shape[1], canvas.shape[1]) - 0.5
     canvas *= 1.0 + (centre[None, :] * (slope * c) + centre[:, None] * (slope * s))
-
-
-def _stamp(canvas: Canvas, decoy: Decoy) -> Plane:
-    """Put the tag on the canvas; how much of each pixel it covers (areas, so exact at any size)."""
-    size = canvas.shape[1]
-    x0, y0, x1, y1 = decoy.box
-    middle_x, middle_y = (x0 + x1) * 0.5, (y0 + y1) * 0.5
-    left, right = _overlap(x0, middle_x, size)[None, :], _overlap(middle_x, x1, size)[None, :]
-    top, bottom = _overlap(y0, middle_y, size)[:, None], _overlap(middle_y, y1, size)[:, None]
-    first, second = top * left + bottom * right, top * right + bottom * left
-    share: Plane = first + second
-    for plane, one, other in zip(canvas, decoy.rgb, decoy.second, strict=True):
-        plane *= 1.0 - share
-        plane += first * one + second * other
-    return share
 
 
 def _to_bytes(canvas: Canvas, scene: Scene) -> UInt8[np.ndarray, "S S 3"]:
@@ -213,24 +274,11 @@ def _mix(canvas: Canvas, first: RGB, second: RGB, share: Plane) -> None:
         plane[:] = one + share * float(other - one)
 
 
-def _centres(start: int, stop: int, size: int) -> Float[np.ndarray, " n"]:
-    """Pixel centres as shares of the picture's side."""
-    return (np.arange(start, stop) + 0.5) / size
-
-
 def _span(at: float, radius: float, size: int) -> slice:
     """Pixels that an outline's soft edge can touch; sharp tips reach up to two pixels beyond the radius."""
     return slice(
         max(math.floor((at - radius) * size) - 2, 0), min(math.floor((at + radius) * size) + 3, size)
     )
-
-
-def _overlap(low: float, high: float, size: int) -> Float[np.ndarray, " S"]:
-    """Share of each pixel of one axis that [low, high] covers."""
-    edge = np.arange(size + 1, dtype=np.float64)
-    inside = np.minimum(edge[1:], high * size) - np.maximum(edge[:-1], low * size)
-    share: np.ndarray = np.minimum(np.maximum(inside, 0.0), 1.0)
-    return share
 
 
 def _check_size(size: Any) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
-from seewhy.errors import InputError, did_you_mean, message
+from seewhy.errors import InputError, message
+from seewhy.world.checks import check_colour, check_name, check_number, check_whole
 from seewhy.world.grammar import (
     BACKGROUNDS,
+    BODIES,
+    COATS,
     COLOURS,
     CORNERS,
+    DECOYS,
     HUES,
+    PARTS,
     RGB,
     SHAPES,
     SIZES,
+    SLOTS,
     TEXTURES,
     WORLD_VERSION,
 )
@@ -35,11 +40,12 @@ class Background:
     period: float
 
     def __post_init__(self) -> None:
-        _check_name("background kind", self.kind, BACKGROUNDS)
-        _check_name("background hue", self.hue, HUES)
-        _check_colours(self)
-        _check_whole("turn", self.turn, 0, 63)
-        _check_number("period", self.period, 0.02, 1.0)
+        check_name("background kind", self.kind, BACKGROUNDS)
+        check_name("background hue", self.hue, HUES)
+        check_colour("rgb", self.rgb)
+        check_colour("second", self.second)
+        check_whole("turn", self.turn, 0, 63)
+        check_number("period", self.period, 0.02, 1.0)
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,8 @@ class Lighting:
     strength: float
 
     def __post_init__(self) -> None:
-        _check_whole("lighting direction", self.direction, 0, 7)
-        _check_number("lighting strength", self.strength, 0.0, 0.5)
+        check_whole("lighting direction", self.direction, 0, 7)
+        check_number("lighting strength", self.strength, 0.0, 0.5)
 
 
 @dataclass(frozen=True)
@@ -74,35 +80,99 @@ class Thing:
     turn: int
 
     def __post_init__(self) -> None:
-        _check_whole("object id", self.id, 0, 2**31)
-        _check_name("shape", self.shape, SHAPES)
-        _check_name("colour", self.colour, COLOURS)
-        _check_name("texture", self.texture, TEXTURES)
-        _check_name("size", self.size, SIZES)
-        _check_colours(self)
-        _check_number("x", self.x, 0.0, 1.0)
-        _check_number("y", self.y, 0.0, 1.0)
-        _check_number("radius", self.radius, 0.005, 0.5)
-        _check_whole("turn", self.turn, 0, 63)
+        check_name("shape", self.shape, SHAPES)
+        check_name("colour", self.colour, COLOURS)
+        check_name("texture", self.texture, TEXTURES)
+        check_name("size", self.size, SIZES)
+        check_colour("rgb", self.rgb)
+        check_colour("second", self.second)
+        _check_place(self)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a creature: which slot, which variant of it, and its colour after jitter."""
+
+    slot: str
+    variant: str
+    rgb: RGB
+
+    def __post_init__(self) -> None:
+        check_name("slot", self.slot, SLOTS)
+        check_name(f"{self.slot} variant", self.variant, PARTS[self.slot])
+        check_colour("rgb", self.rgb)
+
+
+@dataclass(frozen=True)
+class Creature:
+    """One creature: a body and at most one part in each slot; `radius` is that of the disk that holds them all."""
+
+    id: int
+    body: str
+    coat: str
+    rgb: RGB
+    parts: tuple[Part, ...]
+    x: float
+    y: float
+    radius: float
+    turn: int
+    flip: bool
+
+    def __post_init__(self) -> None:
+        check_name("body", self.body, BODIES)
+        check_name("coat", self.coat, COATS)
+        check_colour("rgb", self.rgb)
+        _check_place(self)
+        slots = [part.slot for part in self.parts]
+        if slots != sorted(set(slots), key=SLOTS.index):
+            raise InputError(
+                message(
+                    f"The creature's parts fill the slots {slots}.",
+                    f"Each slot is filled at most once, in the order {', '.join(SLOTS)}.",
+                    "Leave out what is missing and sort the rest.",
+                )
+            )
+
+    def variant(self, slot: str) -> str:
+        """The variant in a slot, or "none"."""
+        check_name("slot", slot, SLOTS)
+        return next((part.variant for part in self.parts if part.slot == slot), "none")
+
+    @property
+    def variants(self) -> dict[str, str]:
+        """Every slot's variant, "none" where it is empty."""
+        return {slot: self.variant(slot) for slot in SLOTS}
+
+
+Item = Thing | Creature
 
 
 @dataclass(frozen=True)
 class Decoy:
-    """A tag in a corner, two by two squares in two colours, `side` of the picture's side wide, unlit."""
+    """What says nothing about a scene and yet may give a label away; unlit, and painted over everything.
+
+    "tag": two by two squares in a corner, `side` of the picture's side wide. "border": a frame around the picture,
+    `side` / 4 wide, in the first colour. "watermark": a glyph in a corner that lets half of the scene through.
+    """
 
     corner: str = "top_left"
     side: float = 1 / 12
     rgb: RGB = (235, 40, 200)
     second: RGB = (25, 25, 25)
+    kind: str = "tag"
 
     def __post_init__(self) -> None:
-        _check_name("corner", self.corner, CORNERS)
-        _check_number("decoy side", self.side, 0.01, 0.5)
-        _check_colours(self)
+        check_name("decoy kind", self.kind, DECOYS)
+        check_name("corner", self.corner, CORNERS)
+        check_number("decoy side", self.side, 0.01, 0.5)
+        check_colour("rgb", self.rgb)
+        check_colour("second", self.second)
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """(x0, y0, x1, y1) as shares of the picture's side."""
+        """(x0, y0, x1, y1) as shares of the picture's side; of a border the whole picture."""
+        if self.kind == "border":
+            return 0.0, 0.0, 1.0, 1.0
         x0 = 0.0 if self.corner.endswith("left") else 1.0 - self.side
         y0 = 0.0 if self.corner.startswith("top") else 1.0 - self.side
         return x0, y0, x0 + self.side, y0 + self.side
@@ -110,40 +180,65 @@ class Decoy:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that a picture of the world shows; later objects are painted over earlier ones.
+    """Everything that a picture of the world shows; later items are painted over earlier ones.
 
-    `noise` is the standard deviation of the pixel noise in 1/255.
+    `items` are objects and creatures; `noise` is the standard deviation of the pixel noise in 1/255.
     """
 
     seed: int
     index: int
     background: Background
     lighting: Lighting
-    objects: tuple[Thing, ...]
+    items: tuple[Item, ...]
     noise: float = 0.0
     decoy: Decoy | None = None
 
     def __post_init__(self) -> None:
-        _check_whole("seed", self.seed, 0, 2**63 - 1)
-        _check_whole("index", self.index, 0, 2**63 - 1)
-        _check_number("noise", self.noise, 0.0, 64.0)
-        ids = [thing.id for thing in self.objects]
+        check_whole("seed", self.seed, 0, 2**63 - 1)
+        check_whole("index", self.index, 0, 2**63 - 1)
+        check_number("noise", self.noise, 0.0, 64.0)
+        ids = [item.id for item in self.items]
         if len(set(ids)) != len(ids) or len(ids) > 254:
             raise InputError(
                 message(
-                    f"The scene has {len(ids)} objects with the ids {ids}.",
-                    "A scene has at most 254 objects and no id twice.",
-                    "Give each object its own id.",
+                    f"The scene has {len(ids)} items with the ids {ids}.",
+                    "A scene has at most 254 objects and creatures and no id twice.",
+                    "Give each item its own id.",
                 )
             )
+
+    @property
+    def objects(self) -> tuple[Thing, ...]:
+        """The objects, in painting order."""
+        return tuple(item for item in self.items if isinstance(item, Thing))
+
+    @property
+    def creatures(self) -> tuple[Creature, ...]:
+        """The creatures, in painting order."""
+        return tuple(item for item in self.items if isinstance(item, Creature))
 
     def with_decoy(self, decoy: Decoy | None) -> Scene:
         """The same scene with that decoy, or with none; every other field, and so every other byte, stays."""
         return replace(self, decoy=decoy)
 
+    def with_item(self, item: Item) -> Scene:
+        """The same scene with the item of that id replaced."""
+        if all(item.id != old.id for old in self.items):
+            raise InputError(
+                message(
+                    f"The item's id is {item.id}.",
+                    f"The scene's items have the ids {', '.join(str(old.id) for old in self.items)}.",
+                    "Replace one of these.",
+                )
+            )
+        return replace(self, items=tuple(item if old.id == item.id else old for old in self.items))
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe and complete; `Scene.from_dict` restores it exactly."""
-        return {"world_version": WORLD_VERSION, **_plain(asdict(self))}
+        record = _plain(asdict(self))
+        for item, plain in zip(self.items, record["items"], strict=True):
+            plain["type"] = "object" if isinstance(item, Thing) else "creature"
+        return {"world_version": WORLD_VERSION, **record}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Scene:
@@ -165,19 +260,29 @@ class Scene:
                 )
             )
         known = _checked_fields(cls, record)
-        objects = known.pop("objects")
+        items = known.pop("items")
         decoy = known.pop("decoy")
-        if not isinstance(objects, list | tuple):
+        if not isinstance(items, list | tuple):
             raise InputError(
-                message(f"The objects are {objects!r}.", "They are a list.", "Pass [] for an empty scene.")
+                message(f"The items are {items!r}.", "They are a list.", "Pass [] for an empty scene.")
             )
         return cls(
             background=_build(Background, known.pop("background")),
             lighting=_build(Lighting, known.pop("lighting")),
-            objects=tuple(_build(Thing, thing) for thing in objects),
+            items=tuple(_item(item) for item in items),
             decoy=None if decoy is None else _build(Decoy, decoy),
             **known,
         )
+
+
+def _item(record: Any) -> Item:
+    known = dict(_checked_mapping("item", record))
+    kind = known.pop("type", None)
+    check_name("item type", kind, ("object", "creature"))
+    if kind == "object":
+        return _build(Thing, known)
+    known["parts"] = tuple(_build(Part, part) for part in known.get("parts", ()))
+    return _build(Creature, known)
 
 
 def _plain(value: Any) -> Any:
@@ -218,46 +323,9 @@ def _checked_fields(cls: Any, record: Mapping[str, Any]) -> dict[str, Any]:
     return dict(record)
 
 
-def _check_name(what: str, name: Any, valid: Iterable[str]) -> None:
-    names = list(valid)
-    if name not in names:
-        raise InputError(
-            message(f"The {what} is {name!r}.", f"It is one of {', '.join(names)}.", _hint(name, names))
-        )
-
-
-def _hint(name: Any, names: list[str]) -> str:
-    return did_you_mean(name, names) if isinstance(name, str) else "Pass its name."
-
-
-def _check_number(what: str, value: Any, low: float, high: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not low <= value <= high:
-        raise InputError(
-            message(f"The {what} is {value!r}.", f"It is a number from {low} to {high}.", "Change it to fit.")
-        )
-
-
-def _check_whole(what: str, value: Any, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(
-            message(
-                f"The {what} is {value!r}.",
-                f"It is a whole number from {low} to {high}.",
-                "Change it to fit.",
-            )
-        )
-
-
-def _check_colours(part: Any) -> None:
-    for what in ("rgb", "second"):
-        colour = getattr(part, what)
-        whole = isinstance(colour, tuple) and len(colour) == 3
-        if not whole or not all(type(value) is int and 0 <= value <= 255 for value in colour):
-            raise InputError(
-                message(
-                    f"The {what} colour is {colour!r}.",
-                    "A colour is three whole numbers from 0 to 255: red, green, blue.",
-                    "Change it to fit.",
-                )
-            )
+def _check_place(item: Any) -> None:
+    check_whole(f"{type(item).__name__.lower()} id", item.id, 0, 2**31)
+    check_number("x", item.x, 0.0, 1.0)
+    check_number("y", item.y, 0.0, 1.0)
+    check_number("radius", item.radius, 0.005, 0.5)
+    check_whole("turn", item.turn, 0, 63)

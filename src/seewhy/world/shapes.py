@@ -1,9 +1,9 @@
-"""The eight outlines of the world as signed distances, and the 64 rotations.
+"""The outlines of the world as signed distances, and the 64 rotations: eight shapes of objects, and creatures.
 
 Every outline is drawn in its own coordinates: u to the right, v down, inside the unit disk that it touches.
-A value is negative inside, positive outside, and its size is the distance to the outline, or (near outer
-corners, where half-planes meet) a lower bound of it. Only + - * sqrt min max abs are used, which IEEE 754
-rounds correctly everywhere, so that the same scene is the same bytes on every machine.
+A value is negative inside, positive outside, and its size is the distance to the outline or a lower bound of it
+(near outer corners, where half-planes meet, and inside unions). Only + - * sqrt min max abs are used, which
+IEEE 754 rounds correctly everywhere, so that the same scene is the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -110,6 +110,141 @@ OUTLINES: dict[str, Callable[[Plane, Plane], Plane]] = {
     "cross": cross,
     "ring": ring,
     "crescent": crescent,
+}
+
+
+def wedge(u: Plane, v: Plane) -> Plane:
+    """A slim triangle, tip up."""
+    distance: Plane = np.maximum(np.abs(u) * 0.91381154862025715 - (v + 0.95) * 0.40613846605344767, v - 0.85)
+    return distance
+
+
+def bumps(u: Plane, v: Plane) -> Plane:
+    """Three disks side by side."""
+    across = np.abs(u)
+    distance: Plane = np.minimum(_length(u, v), _length(across - 0.62, v)) - 0.38
+    return distance
+
+
+def fork(u: Plane, v: Plane) -> Plane:
+    """The letter V, open upwards."""
+    # One arm, by symmetry: a bar along the direction (0.4, -0.9165), from the middle of the bottom.
+    across, up = np.abs(u), 0.75 - v
+    along = across * 0.4 + up * 0.91651513899116799
+    aside = across * 0.91651513899116799 - up * 0.4
+    distance: Plane = np.maximum(np.abs(along - 0.8) - 0.85, np.abs(aside) - 0.2)
+    return distance
+
+
+def comb(u: Plane, v: Plane) -> Plane:
+    """A bar with three teeth, pointing up."""
+    teeth = np.minimum(_box(np.abs(u) - 0.68, v + 0.2, 0.17, 0.7), _box(u, v + 0.2, 0.17, 0.7))
+    distance: Plane = np.minimum(_box(u, v - 0.3, 0.85, 0.25), teeth)
+    return distance
+
+
+def drop(u: Plane, v: Plane) -> Plane:
+    """A disk that runs out into a tip on the right."""
+    cone = np.maximum(np.abs(v) * 0.92 + (u - 0.95) * 0.391918358845308, -u - 0.35)
+    distance: Plane = np.minimum(_length(u + 0.4, v) - 0.55, np.maximum(cone, -u - 0.2))
+    return distance
+
+
+def arch(u: Plane, v: Plane) -> Plane:
+    """The upper half of a thick ring."""
+    distance: Plane = np.maximum(np.abs(_length(u, v - 0.4) - 0.72) - 0.27, v - 0.4)
+    return distance
+
+
+def half(u: Plane, v: Plane) -> Plane:
+    """The upper half of a disk."""
+    distance: Plane = np.maximum(_length(u, v - 0.45) - 0.95, v - 0.45)
+    return distance
+
+
+def hourglass(u: Plane, v: Plane) -> Plane:
+    """Two triangles that meet at their tips, side by side."""
+    across = np.abs(u)
+    distance: Plane = np.maximum(np.abs(v) * 0.8 - (across + 0.08) * 0.6, across - 0.8)
+    return distance
+
+
+def chevron(u: Plane, v: Plane) -> Plane:
+    """A thick bent band, its corner up."""
+    band = (np.abs(u) * 0.6 - v * 0.8) + 0.12
+    distance: Plane = np.maximum(np.abs(band) - 0.33, np.abs(u) - 0.82)
+    return distance
+
+
+def lens(u: Plane, v: Plane) -> Plane:
+    """What two disks share: pointed left and right."""
+    distance: Plane = _length(u, np.abs(v) + 0.55) - 1.1
+    return distance
+
+
+def bar(u: Plane, v: Plane) -> Plane:
+    """A straight band."""
+    return _box(u, v, 0.95, 0.3)
+
+
+def twins(u: Plane, v: Plane) -> Plane:
+    """Two disks side by side."""
+    distance: Plane = _length(np.abs(u) - 0.52, v) - 0.47
+    return distance
+
+
+def tee(u: Plane, v: Plane) -> Plane:
+    """The letter T, its bar on the left."""
+    distance: Plane = np.minimum(_box(u + 0.55, v, 0.25, 0.8), _box(u - 0.2, v, 0.7, 0.23))
+    return distance
+
+
+def ell(u: Plane, v: Plane) -> Plane:
+    """The letter L."""
+    distance: Plane = np.minimum(_box(u + 0.4, v, 0.25, 0.85), _box(u - 0.1, v - 0.6, 0.75, 0.25))
+    return distance
+
+
+PART_OUTLINES: dict[str, Callable[[Plane, Plane], Plane]] = {
+    "wedge": wedge,
+    "bumps": bumps,
+    "fork": fork,
+    "comb": comb,
+    "drop": drop,
+    "arch": arch,
+    "half": half,
+    "hourglass": hourglass,
+    "chevron": chevron,
+    "lens": lens,
+    "bar": bar,
+    "twins": twins,
+    "tee": tee,
+    "ell": ell,
+}
+
+
+def long_body(u: Plane, v: Plane) -> Plane:
+    """A capsule."""
+    distance: Plane = _length(np.maximum(np.abs(u) - 0.3, 0.0), v) - 0.7
+    return distance
+
+
+def blocky_body(u: Plane, v: Plane) -> Plane:
+    """A rounded square."""
+    return _box(u, v, 0.62, 0.55) - 0.2
+
+
+def pear_body(u: Plane, v: Plane) -> Plane:
+    """Two disks, the larger one at the back."""
+    distance: Plane = np.minimum(_length(u + 0.18, v) - 0.82, _length(u - 0.45, v) - 0.6)
+    return distance
+
+
+BODY_OUTLINES: dict[str, Callable[[Plane, Plane], Plane]] = {
+    "round": lambda u, v: _length(u, v) - 0.9,
+    "long": long_body,
+    "blocky": blocky_body,
+    "pear": pear_body,
 }
 
 
