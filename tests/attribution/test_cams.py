@@ -40,6 +40,17 @@ def test_hirescam_is_share_on_an_affine_tail_and_effect_on_another() -> None:
         assert answer.kind == "effect" and answer.gap == pytest.approx(gap, rel=1e-3) and gap > 1e-3
 
 
+def test_features_that_are_all_zero_add_nothing_anywhere() -> None:
+    network = SmallCNN()
+    x = draw(1, 3, *SIZE)
+    with torch.no_grad():
+        last = [m for m in network.body.modules() if isinstance(m, nn.Conv2d)][-1]
+        last.weight.zero_()
+        assert last.bias is not None
+        last.bias.fill_(-1.0)  # behind a ReLU: nothing is left
+    assert not maps_of(HiResCAM(), network, x, 0, at="body").any()
+
+
 def test_hirescam_with_relu_is_the_positive_part_and_claims_nothing() -> None:
     network, x = SmallCNN(), draw(2, 3, *SIZE)
     cut = explain(HiResCAM(relu=True), network, x)

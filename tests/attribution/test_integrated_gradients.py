@@ -44,7 +44,7 @@ def test_shares_add_up_to_the_difference_from_the_baseline() -> None:
     network, x = SmallCNN(deep=True), draw(3, 3, 12, 17)
     network.stem[1] = network.body[1] = nn.Softplus()  # smooth, so that few steps suffice
     answers = explain(IntegratedGradients(steps=20), network, x, 2)
-    difference = (network(x) - network(torch.zeros_like(x)))[:, 2].tolist()
+    difference = (network(x) - network(x.mean((2, 3), keepdim=True).expand_as(x)))[:, 2].tolist()
     for answer, wanted in zip(answers, difference, strict=True):
         gap = abs(answer.map.sum() - wanted) / abs(wanted)
         assert answer.gap == pytest.approx(gap, abs=1e-5)
@@ -58,9 +58,9 @@ class _Cubic(QuadraticPicture):
 
 def test_the_kind_is_share_only_where_the_sum_holds() -> None:
     x = draw(1, 3, *SIZE)
-    exact = explain(IntegratedGradients(steps=2), _Cubic(SIZE), x)[0]
+    exact = explain(IntegratedGradients(steps=2, baseline=0.0), _Cubic(SIZE), x)[0]
     assert exact.kind == "share" and exact.gap is not None and exact.gap < 1e-4
-    rough = explain(IntegratedGradients(steps=1), _Cubic(SIZE), x)[0]
+    rough = explain(IntegratedGradients(steps=1, baseline=0.0), _Cubic(SIZE), x)[0]
     assert rough.kind == "effect" and rough.gap is not None and rough.gap > 1e-2
 
 
@@ -77,17 +77,22 @@ def test_steps_are_doubled_for_the_pictures_that_need_it() -> None:
         assert alone.meta.choices["steps"] == str((few, many)[i])
 
 
-def test_black_is_the_baseline_where_the_normalisation_is_known_else_zero_and_told() -> None:
+def test_the_way_starts_at_the_pictures_mean_colour_or_where_it_is_told_to() -> None:
     network, x = LinearPicture(SIZE), draw(1, 3, *SIZE)
     recipe = Preprocess(size=SIZE, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.5))
-    black = torch.tensor([-2.5, -1.6, -0.6])[:, None, None]
-    known = explain(IntegratedGradients(steps=1), Backbone(network, preprocess=recipe), x)[0]
-    wanted = (network.weight[0] * (x[0] - black)).sum(0).detach()
-    torch.testing.assert_close(torch.tensor(known.map), wanted, rtol=1e-4, atol=1e-5)
-    assert known.meta.choices["baseline"] == "black, chosen"
-    unknown = explain(IntegratedGradients(steps=1), network, x)[0]
-    torch.testing.assert_close(torch.tensor(unknown.map), (network.weight[0] * x[0]).sum(0).detach())
-    assert "so black is not" in unknown.meta.choices["baseline"]
+    starts = {
+        "mean": x[0].mean((1, 2), keepdim=True),
+        "black": torch.tensor([-2.5, -1.6, -0.6])[:, None, None],
+        0.0: torch.zeros(3, 1, 1),
+    }
+    for baseline, start in starts.items():
+        method = IntegratedGradients(steps=1) if baseline == "mean" else IntegratedGradients(1, baseline)
+        answer = explain(method, Backbone(network, preprocess=recipe), x)[0]
+        wanted = (network.weight[0] * (x[0] - start)).sum(0).detach()
+        torch.testing.assert_close(torch.tensor(answer.map), wanted, rtol=1e-4, atol=1e-5)
+    assert explain(IntegratedGradients(), network, x)[0].meta.choices["baseline"] == "the picture's mean colour"
+    with pytest.raises(InputError, match="how .* normalises its input is not known"):
+        explain(IntegratedGradients(baseline="black"), network, x)
 
 
 def test_a_constant_network_gives_zero_shares_that_hold() -> None:
@@ -98,7 +103,7 @@ def test_a_constant_network_gives_zero_shares_that_hold() -> None:
 def test_a_network_in_half_precision_is_explained() -> None:
     network, x = _Cubic(SIZE), draw(1, 3, *SIZE).bfloat16()
     wanted = (network.weight[0] * x[0].float() ** 3).sum(0).detach()
-    ours = maps_of(IntegratedGradients(steps=4), network.bfloat16(), x)[0]
+    ours = maps_of(IntegratedGradients(steps=4, baseline=0.0), network.bfloat16(), x)[0]
     # Each gradient has 8 bits.
     torch.testing.assert_close(ours, wanted, rtol=0.02, atol=0.02 * float(wanted.abs().max()))
 

@@ -54,7 +54,9 @@ class HiResCAM(Method):
     def _products(self, question: Question, expansion: Expansion) -> Float[Tensor, "b d h w"]:
         """G A, refused where its sum over the features is nothing but rounding."""
         products = expansion.gradients * expansion.features
-        if products.sum(1).abs().max() <= CANCELLED * products.abs().sum(1).max():
+        magnitude = products.abs().sum(1).max()
+        # Features that are all zero add up to zero too, and are right to.
+        if magnitude > 0 and products.sum(1).abs().max() <= CANCELLED * magnitude:
             layer = question.choices["layer"].split(" ")[0]
             raise NotSupported(
                 message(

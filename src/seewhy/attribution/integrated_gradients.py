@@ -33,8 +33,8 @@ class IntegratedGradients(Method):
         Nodes on the way, one forward and one backward pass each. Doubling halves the parts of the way that
         get so many nodes.
     baseline
-        Where the way starts: "black", "white", "mean", "blur" or a number in the model's units (see
-        `fillers.filled`). Default black, or 0 if the model's normalisation is not known; which is told.
+        Where the way starts: the picture's own mean colour ("mean"), "black", "white", "blur" or a number in the
+        model's units (see `fillers.filled`).
     tolerance
         Double the steps of each picture until its gap is at most this, or `max_steps` is reached.
     max_steps
@@ -44,12 +44,17 @@ class IntegratedGradients(Method):
 
     Notes
     -----
+    The papers start in black. The default is ours, because black is no picture that a network knows: on networks
+    trained on the world, maps from black do not agree with what the network does without each thing (Spearman -0.1
+    with exact Shapley values, 0.8 from the mean colour; `seewhy bench how-much`), and on real ones insertion less
+    deletion is lower (CIFAR ResNet-20, blurred filling: 0.03 and 0.30).
+
     `gap` of the result is |sum(M) - (s(x) - s(x0))| / max(|s(x) - s(x0)|, 1e-6). The evidence counts as
     shares where the sum holds as tightly as totals must (`shares.completeness`), else as an estimate of them.
     """
 
     steps: int = 50
-    baseline: Fill | None = None
+    baseline: Fill = "mean"
     tolerance: float | None = None
     max_steps: int = 800
     score: ScoreKind = "logit"
@@ -89,16 +94,8 @@ class IntegratedGradients(Method):
         return Raw(maps, *gaps_and_kinds)
 
     def _baseline(self, question: Question) -> Float[Tensor, "b c H W"]:
-        fill = self.baseline
-        if fill is None:
-            recipe = question.backbone.preprocess
-            known = recipe is not None and len(recipe.mean) == question.x.shape[1]
-            fill = "black" if known else 0.0
-        why = "" if self.baseline is not None else ", chosen"
-        if self.baseline is None and fill == 0.0:
-            why = ", chosen: the model's normalisation is not known, so black is not"
-        question.choices["baseline"] = describe_fill(fill) + why
-        return filled(question, fill).expand_as(question.x)
+        question.choices["baseline"] = describe_fill(self.baseline)
+        return filled(question, self.baseline).expand_as(question.x)
 
     def _scores_at(self, question: Question, inputs: Float[Tensor, "b c H W"]) -> Float[Tensor, " b"]:
         return question.scores_of_changed(1, lambda who, _: inputs[who], self.score)[:, 0]
