@@ -21,6 +21,7 @@ FLOORS = [
     "visualise",
     "world",
     "evaluate",
+    "bench",
     "audit",
     "testing",
     "report viewer",

@@ -17,7 +17,7 @@ from seewhy._version import __version__
 from seewhy.registry import VIEWS
 
 if TYPE_CHECKING:
-    from seewhy import errors
+    from seewhy import errors, world
     from seewhy.attribution.methods import METHODS
     from seewhy.audit.marks import Mark
     from seewhy.audit.plant import plant
@@ -93,6 +93,7 @@ __all__ = [
     "plant",
     "read_images",
     "recurse",
+    "world",
 ]
 
 # What can be made of an answer, by name only: the floors above `explanation` are imported when asked for.
@@ -112,8 +113,8 @@ logging.getLogger("seewhy").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return importlib.import_module("seewhy.errors")
+    if name in ("errors", "world"):
+        return importlib.import_module(f"seewhy.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'seewhy' has no attribute {name!r}")
     value = getattr(importlib.import_module(_WHERE[name]), name)

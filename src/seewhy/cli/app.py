@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from seewhy._version import __version__
-from seewhy.cli import audit, compare, demo, discover, doctor, explain, layers, models
+from seewhy.cli import audit, bench, compare, demo, discover, doctor, explain, layers, models, world
 from seewhy.cli.console import data, guarded
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app.command("discover")(discover.discover)
 app.command("compare")(compare.compare)
 app.command("layers")(layers.layers)
 app.add_typer(models.app, name="models")
+app.add_typer(bench.app, name="bench")
+app.add_typer(world.app, name="world")
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 

@@ -1,130 +1,28 @@
-"""The demonstration's network: 41,000 parameters, trained in seconds, with an answer that can be read exactly.
-
-Four convolutions, the mean over the grid, one linear layer. So the logit of class k is a sum over grid cells:
-
-    logit_k = bias_k + sum_u w_k . A(u) / (h w)                                  (1)
-"""
+"""The demonstration's network and what it makes of the mark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, UInt8
-from torch import Tensor, nn
+from jaxtyping import Float32, UInt8
 
 from seewhy.audit.plant_report import MarkUse
-from seewhy.demo.planted import Progress, Task, Twins
+from seewhy.bench import small_net
+from seewhy.bench.small_net import Progress, TinyNet, accuracy, logits, to_input
+from seewhy.demo.planted import Task, Twins
 
-_EPOCHS = 6
-_BATCH = 32
-_PEAK_RATE = 5e-3
-
-
-class TinyNet(nn.Module):
-    """64-pixel pictures to an 8x8 grid of 64 features to logits."""
-
-    def __init__(self, classes: tuple[str, ...], generator: torch.Generator) -> None:
-        super().__init__()
-        self.classes = classes
-        self.features = nn.Sequential(
-            *_block(3, 12, 2, generator),
-            *_block(12, 24, 2, generator),
-            *_block(24, 48, 2, generator),
-            *_block(48, 64, 1, generator),
-        )
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.head = nn.Linear(64, len(classes), device="meta").to_empty(device="cpu")
-        nn.init.normal_(self.head.weight, std=0.05, generator=generator)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, pictures: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b k"]:
-        """Logits; the input is scaled to -1..1 (`to_input`, or `PREPROCESS` of `planted`)."""
-        pooled = self.pool(self.features(pictures)).flatten(1)
-        logits: Tensor = self.head(pooled)
-        return logits
-
-
-def _block(inputs: int, outputs: int, stride: int, generator: torch.Generator) -> Iterator[nn.Module]:
-    # Made without storage first: the layer's own initialisation would draw from the global random state.
-    empty = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False, device="meta")
-    convolution = empty.to_empty(device="cpu")
-    nn.init.kaiming_normal_(convolution.weight, generator=generator)
-    yield from (convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+__all__ = ["TinyNet", "accuracy", "cell_shares", "logits", "measure_mark", "to_input", "train"]
 
 
 def train(task: Task, *, seed: int = 0, progress: Progress | None = None) -> TinyNet:
-    """Train a `TinyNet` from nothing: about 8 CPU seconds for 3000 pictures.
-
-    Parameters
-    ----------
-    task
-        From `make_task`.
-    seed
-        Decides first weights and order of pictures. The same seed and number of threads give the same
-        network; the global random state is neither read nor changed.
-    progress
-        Called after each step with (steps done, steps in all).
-
-    Returns
-    -------
-    network
-        In eval mode, gradients of its parameters cleared.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    # Channels last is about a quarter faster here; the network goes back to the usual order afterwards.
-    network = TinyNet(task.classes, generator).to(memory_format=torch.channels_last)
-    pictures = to_input(task.pictures).contiguous(memory_format=torch.channels_last)
-    labels = torch.from_numpy(task.labels)
-    batch = min(_BATCH, len(labels))
-    steps = _EPOCHS * (len(labels) // batch)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=_PEAK_RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _PEAK_RATE, total_steps=steps)
-    network.train()
-    for step, chosen in enumerate(_batches(len(labels), batch, generator), start=1):
-        optimiser.zero_grad()
-        with torch.enable_grad():
-            loss = nn.functional.cross_entropy(network(pictures[chosen]), labels[chosen])
-        torch.autograd.backward(loss)
-        optimiser.step()
-        schedule.step()
-        if progress is not None:
-            progress(step, steps)
-    optimiser.zero_grad()
-    return network.to(memory_format=torch.contiguous_format).eval()
-
-
-def _batches(n: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
-    for _ in range(_EPOCHS):
-        order = torch.randperm(n, generator=generator)
-        yield from torch.split(order[: n // batch * batch], batch)
-
-
-def to_input(pictures: UInt8[np.ndarray, "n H W 3"]) -> Float32[Tensor, "n 3 H W"]:
-    """Pictures as the network takes them: bytes to -1..1."""
-    planes = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
-    return planes.to(torch.float32).div(255).sub(0.5).div(0.5)
-
-
-def logits(network: TinyNet, pictures: UInt8[np.ndarray, "n H W 3"]) -> Float32[np.ndarray, "n k"]:
-    """The network's logits for pictures."""
-    with torch.inference_mode():
-        out: np.ndarray = network(to_input(pictures)).numpy()
-    return out
-
-
-def accuracy(
-    network: TinyNet, pictures: UInt8[np.ndarray, "n H W 3"], labels: Int64[np.ndarray, " n"]
-) -> float:
-    """Share of pictures whose largest logit is their label's."""
-    return float((logits(network, pictures).argmax(1) == labels).mean())
+    """Train the network of a task from nothing; see `small_net.train`."""
+    return small_net.train(task.pictures, task.labels, task.classes, seed=seed, progress=progress)
 
 
 def cell_shares(
     network: TinyNet, pictures: UInt8[np.ndarray, "n H W 3"], target: int
 ) -> Float32[np.ndarray, "n h w"]:
-    """Each cell's exact share of a class's logit, by (1); their sum is the logit without its bias."""
+    """Each cell's exact share of a class's logit, by (1) of `small_net`; their sum is the logit without its bias."""
     with torch.inference_mode():
         features = network.features(to_input(pictures))
         shares = (features * network.head.weight[target][:, None, None]).sum(1)

@@ -7,13 +7,13 @@ the tag. Afterwards both see scenes that neither was trained on, drawn twice: wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from seewhy.bench.small_net import Progress
 from seewhy.errors import InputError, message
 from seewhy.images.preprocess import Preprocess
 from seewhy.types import Box
@@ -59,9 +59,6 @@ _GRAMMAR = Grammar(
     backgrounds=("plain", "gradient", "stripes"),
 )
 _BYSTANDERS = ("triangle", "crescent")
-
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps in all)."""
 
 
 @dataclass(frozen=True, eq=False)

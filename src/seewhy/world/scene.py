@@ -233,6 +233,27 @@ class Scene:
             )
         return replace(self, items=tuple(item if old.id == item.id else old for old in self.items))
 
+    def edit(self, op: str, *, force: bool = False, task: Any = None, **fields: Any) -> Scene:
+        """The scene after one operation of `edits.OPERATIONS`, by name.
+
+        Parameters
+        ----------
+        op
+            "remove", "recolour", "move" and so on.
+        force, task
+            As in `edits.apply`.
+        fields
+            What the operation needs, such as item=3 and colour="blue".
+
+        Raises
+        ------
+        InputError
+            If there is no such operation, a field is wrong, or the edit breaks a rule and is not forced.
+        """
+        from seewhy.world.edits import apply, from_dict
+
+        return apply(self, from_dict({"op": op, **fields}), force=force, task=task)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe and complete; `Scene.from_dict` restores it exactly."""
         record = _plain(asdict(self))
