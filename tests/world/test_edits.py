@@ -38,6 +38,8 @@ from seewhy.world.renderer import render
 from seewhy.world.rules import evaluate
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Decoy, Scene, Thing
+from seewhy.world.splits import HELD_OUT_PAIRS
+from seewhy.world.tasks import find_task
 
 FULL = Grammar(counts=(2,), creatures=(2,), empty_slot=0.0, backgrounds=("grass",))
 """Objects 0 and 1, creatures 2 and 3 with every part."""
@@ -433,3 +435,39 @@ def test_bad_record_is_refused_in_words(record: Any, words: str) -> None:
 def test_an_edit_reads_like_its_call() -> None:
     assert str(Recolour(3, "blue")) == "recolour(item=3, colour='blue')"
     assert str(Remove(2, "beak")) == "remove(item=2, slot='beak')"
+
+
+def test_a_held_out_pair_is_refused_where_there_was_none_and_can_be_forced() -> None:
+    colour, shape = HELD_OUT_PAIRS[0]
+    scene = next(
+        s
+        for s in (find_task("T8").scene("train", i) for i in range(99))
+        if any(t.shape == shape and t.colour != colour for t in s.objects)
+    )
+    thing = next(t for t in scene.objects if t.shape == shape)
+    edit = Recolour(thing.id, colour)
+    with pytest.raises(
+        InputError, match=f"{colour} {shape} occurs in no scene but those of the split ood-compose"
+    ):
+        apply(scene, edit)
+    assert apply(scene, edit, force=True).with_item(thing) == scene
+
+
+@pytest.mark.parametrize("edit", [SetBackground(), SetLighting(), SwapAttribute(0, 0, "place")])
+def test_an_edit_that_does_nothing_is_refused(edit: Edit) -> None:
+    with pytest.raises(InputError, match="Leave this edit out"):
+        apply(sample_scene(1, 1, Grammar(counts=(2,))), edit)
+
+
+def test_replacing_a_creatures_part_or_coat_by_itself_changes_nothing() -> None:
+    """The jitter belongs to the item's id for whoever draws it."""
+    seen = 0
+    for scene in [sample_scene(3, i, Grammar(creatures=(1, 2))) for i in range(20)] + [
+        find_task("T8").scene("train", i) for i in range(40)
+    ]:
+        for beast in scene.creatures:
+            assert apply(scene, Recolour(beast.id, beast.coat), force=True) == scene
+            for part in beast.parts:
+                assert apply(scene, ReplacePart(beast.id, part.slot, part.variant), force=True) == scene
+                seen += 1
+    assert seen > 50

@@ -122,3 +122,10 @@ def test_loop_variables_end_with_their_loop() -> None:
 def test_every_function_of_the_language_is_there() -> None:
     assert tuple(CALLED) == FUNCTIONS
     assert isinstance(parsed("1"), ast.Constant)
+
+
+def test_count_takes_values_or_keywords_and_not_both() -> None:
+    scene = sample_scene(1, 2)
+    assert evaluate("count(objects)", scene) == len(scene.objects)
+    with pytest.raises(InputError, match="Count values, or objects by keywords"):
+        evaluate("count(objects, colour='red')", scene)

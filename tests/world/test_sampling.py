@@ -165,6 +165,10 @@ def test_grammar_restricts_what_occurs() -> None:
         ({"counts": (0,)}, "from 1 to 6"),
         ({"creatures": (3,)}, "from 0 to 2"),
         ({"creatures": [1]}, "creatures are [1]"),
+        ({"creature_radius": (0.1,)}, "two numbers, least and largest"),
+        ({"creature_radius": (0.3, 0.2)}, "The least comes first"),
+        ({"held_out": (("red", "strar"),)}, "Did you mean 'star'"),
+        ({"held_out": (("red", "star"),), "colours": ("red",), "shapes": ("star",)}, "Hold out fewer"),
         ({"overlap": 2.0}, "The overlap is 2.0"),
         ({"contrast": 0.0}, "The contrast is 0.0"),
         ({"counts": ()}, "counts are ()"),
@@ -174,3 +178,8 @@ def test_grammar_refuses_in_words(options: dict[str, tuple[str, ...]], words: st
     with pytest.raises(InputError) as error:
         Grammar(**options)  # type: ignore[arg-type]
     assert words in str(error.value)
+
+
+def test_creatures_that_cannot_fit_are_refused_in_words() -> None:
+    with pytest.raises(InputError, match="finds no room for 2 creatures"):
+        sample_scene(0, 0, Grammar(counts=(1,), creatures=(2,), creature_radius=(0.4, 0.4), overlap=0.0))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seewhy.cli import world_audit
 from seewhy.cli.console import data, data_json, progress, table, talk, verb
 from seewhy.cli.options import Debug, Json
 
@@ -36,6 +37,9 @@ Bias = Annotated[
         show_default=False,
     ),
 ]
+
+
+app.command("audit")(world_audit.audit)
 
 
 @app.command("show")

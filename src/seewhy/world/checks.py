@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from seewhy.errors import InputError, did_you_mean, message
 
 
@@ -38,6 +40,11 @@ def check_whole(what: str, value: Any, low: int, high: int) -> None:
         )
 
 
+def as_whole(value: Any) -> Any:
+    """A whole number of NumPy's as Python's own; anything else as it is, for a check to refuse."""
+    return int(value) if isinstance(value, np.integer) else value
+
+
 def check_colour(what: str, colour: Any) -> None:
     """Refuse what is not three whole numbers from 0 to 255."""
     whole = isinstance(colour, tuple) and len(colour) == 3
@@ -64,3 +71,15 @@ def check_counts(what: str, counts: Any, low: int, high: int, example: str) -> N
                 f"Pass for example {example}.",
             )
         )
+
+
+def check_pair(what: str, pair: Any, low: float, high: float) -> None:
+    """Refuse what is not two numbers from `low` to `high`, the smaller first."""
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        came = f"The {what} is {pair!r}."
+        raise InputError(message(came, "It is two numbers, least and largest.", f"Pass ({low}, {high})."))
+    for value in pair:
+        check_number(what, value, low, high)
+    if pair[0] > pair[1]:
+        came = f"The {what} is {pair!r}."
+        raise InputError(message(came, "The least comes first.", f"Pass ({pair[1]}, {pair[0]})."))

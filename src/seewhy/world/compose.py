@@ -192,9 +192,9 @@ def _creature(setting: Setting, want: WantedCreature, at: int, name: int) -> Cre
         id=name,
         body=draws.pick("creature.body", BODIES, at),
         coat=coat,
-        rgb=jittered(draws, "creature.rgb", COATS[coat], at),
+        rgb=jittered(draws, "creature.rgb", COATS[coat], name),
         parts=tuple(
-            part_of(draws, slot, variant, at)
+            part_of(draws, slot, variant, name)
             for slot, variant in zip(SLOTS, variants, strict=True)
             if variant != "none"
         ),

@@ -194,7 +194,7 @@ def masks(
     UnknownName
         If there is no such concept.
     InputError
-        If the rendering is of another scene.
+        If the rendering has another number of items or creatures than the scene.
     """
     chosen = _ATOMIC if names is None else tuple(names)
     groups = {name: _group_of(name) for name in chosen}
@@ -225,7 +225,7 @@ def boundary(scene: Scene, rendered: Rendered, shape: str) -> Mask:
     Raises
     ------
     InputError
-        If there is no such shape, or the rendering is of another scene.
+        If there is no such shape, or the rendering has other items than the scene.
     """
     check_name("shape", shape, SHAPES)
     _check_rendered(scene, rendered)

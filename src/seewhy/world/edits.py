@@ -31,6 +31,7 @@ from seewhy.world.rules import UndefinedRule
 from seewhy.world.sampling import DEFAULT
 from seewhy.world.scene import Background, Creature, Decoy, Item, Lighting, Scene, Thing
 from seewhy.world.scene_edits import Add, Remove, Reorder, ReplacePart, SetBackground, SetLighting
+from seewhy.world.splits import HELD_OUT_PAIRS, is_held_out
 
 __all__ = [
     "OPERATIONS",
@@ -151,7 +152,9 @@ def broken_rules(scene: Scene, edited: Scene, task: Labeller | None = None) -> l
 
     The rules: every item wholly in the picture, off the corners, overlapping no item by more than sampled ones may
     (or than the scene's own items do); one item at least, and as many at most as the sampler draws; light no stronger
-    than the sampler's (or the scene's); and the task, if given, still defines a label.
+    than the sampler's (or the scene's); no pair of colour and shape and no combination of parts that is held out of
+    training (parts of the creatures that T4, T5 and T10 ask about are not held out); and the task, if given, still
+    defines a label.
     """
     allowed = max([DEFAULT.overlap, *_overlaps(scene.items)]) + 1e-9
     before = set(violations(scene.items, allowed))
@@ -166,6 +169,11 @@ def broken_rules(scene: Scene, edited: Scene, task: Labeller | None = None) -> l
     strongest = max(MAX_LIGHTING, scene.lighting.strength)
     if edited.lighting.strength > strongest:
         broken.append(f"a light of strength {edited.lighting.strength:g} is above {strongest:g}")
+    parts = task is None or task.name not in _ASK_ABOUT_PARTS
+    before_held, after_held = _held_out(scene, parts), _held_out(edited, parts)
+    if len(after_held) > len(before_held):
+        fresh = ", ".join(what for what in after_held if what not in before_held)
+        broken.append(f"{fresh} occurs in no scene but those of the split ood-compose")
     if task is not None:
         try:
             task.label(edited)
@@ -257,6 +265,23 @@ def _steps(change: Change) -> tuple[Edit, ...]:
             )
         )
     return steps
+
+
+_ASK_ABOUT_PARTS = ("T4", "T5", "T10")
+
+
+def _held_out(scene: Scene, parts: bool) -> list[str]:
+    """What of a scene is held out of training, in words."""
+    found = [
+        f"{thing.colour} {thing.shape}"
+        for thing in scene.objects
+        if (thing.colour, thing.shape) in HELD_OUT_PAIRS
+    ]
+    for creature in scene.creatures if parts else ():
+        if is_held_out(tuple(creature.variants.values())):
+            words = ", ".join(f"{variant} {slot}" for slot, variant in creature.variants.items())
+            found.append(f"a creature with {words}")
+    return found
 
 
 def _overlaps(items: tuple[Item, ...]) -> Iterator[float]:

@@ -20,7 +20,7 @@ from seewhy.world.grammar import (
     darkened,
 )
 from seewhy.world.hashing import Draws
-from seewhy.world.operation import Edit, item_of, object_of
+from seewhy.world.operation import Edit, item_of, nothing_to_do, object_of
 from seewhy.world.sampling import Grammar, jittered, object_colours, object_radius
 from seewhy.world.scene import Creature, Item, Part, Scene, Thing
 
@@ -173,6 +173,8 @@ class SwapAttribute(Edit):
 
     def on(self, scene: Scene) -> Scene:
         a, b = item_of(scene, self.a), item_of(scene, self.b)
+        if a is b:
+            raise nothing_to_do(f"a and b are both item {self.a}.")
         possible = [*_SWAPS[type(a)], *SLOTS] if isinstance(a, Creature) else list(_SWAPS[type(a)])
         check_name("attribute", self.attribute, possible if type(a) is type(b) else ["place"])
         if self.attribute in SLOTS:

@@ -134,7 +134,7 @@ def _check(rule: str, node: ast.AST, names: frozenset[str]) -> None:
             if function not in FUNCTIONS:
                 raise _unknown(rule, "function", function, FUNCTIONS)
             _check_each(rule, node.args, names)
-            _check_keywords(rule, function, node.keywords)
+            _check_keywords(rule, function, bool(node.args), node.keywords)
         case _:
             raise _refused(rule, f"a Python {type(node).__name__}", "Rules only look at the scene.")
 
@@ -150,8 +150,10 @@ def _check_operators(rule: str, used: Iterable[ast.AST], known: Mapping[Any, Any
             raise _refused(rule, f"the operator {type(op).__name__}", "Rules compare, and use + - * /.")
 
 
-def _check_keywords(rule: str, function: str, keywords: Iterable[ast.keyword]) -> None:
+def _check_keywords(rule: str, function: str, positional: bool, keywords: Iterable[ast.keyword]) -> None:
     for keyword in keywords:
+        if function == "count" and positional:
+            raise _refused(rule, "count() with values and a keyword", "Count values, or objects by keywords.")
         if function not in ("has", "count"):
             raise _refused(rule, f"a keyword of {function}()", "has() and count() alone take keywords.")
         factor = str(keyword.arg)

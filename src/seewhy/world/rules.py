@@ -161,7 +161,11 @@ def _all(reader: _Reader, values: Iterable[Any]) -> bool:
 
 
 def _sum(reader: _Reader, values: Iterable[Any]) -> Any:
-    return sum(values)
+    # Not the built-in sum, which rounds floats another way from Python 3.12 on.
+    total: Any = 0
+    for value in values:
+        total = total + value
+    return total
 
 
 def _count(reader: _Reader, values: Iterable[Any] | None = None, **wanted: str) -> int:
@@ -191,7 +195,10 @@ def _index(reader: _Reader, value: Any, *options: Any) -> int:
 def _noise(reader: _Reader, sigma: float) -> float:
     # Twelve uniform numbers less six: mean 0, variance 1, nearly normal; the same after any edit of the scene.
     draws = Draws(reader.scene.seed, reader.scene.index)
-    return float(sigma) * (sum(draws.uniform("task.noise", at) for at in range(12)) - 6.0)
+    total = -6.0
+    for at in range(12):
+        total += draws.uniform("task.noise", at)
+    return float(sigma) * total
 
 
 def _fits(thing: Thing, wanted: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seewhy.errors import InputError, did_you_mean, message
-from seewhy.world.checks import check_counts, check_number, check_whole
+from seewhy.world.checks import check_counts, check_name, check_number, check_pair, check_whole
 from seewhy.world.grammar import (
     BACKGROUNDS,
     BODIES,
@@ -106,8 +106,19 @@ class Grammar:
                 )
         check_counts("counts", self.counts, 1, MAX_OBJECTS, "counts=(2, 3)")
         check_counts("creatures", self.creatures, 0, MAX_CREATURES, "creatures=(0,)")
-        for radius in self.creature_radius:
-            check_number("creature_radius", radius, 0.05, 0.4)
+        check_pair("creature_radius", self.creature_radius, 0.05, 0.4)
+        for pair in self.held_out:
+            check_name("held-out colour", pair[0], COLOURS)
+            check_name("held-out shape", pair[1], SHAPES)
+        allowed = {(colour, shape) for colour in self.colours for shape in self.shapes} - set(self.held_out)
+        if not allowed:
+            raise InputError(
+                message(
+                    f"All {len(self.held_out)} pairs of colour and shape are held out.",
+                    "An object has one of the others.",
+                    "Hold out fewer pairs, or allow more colours or shapes.",
+                )
+            )
         check_number("empty_slot", self.empty_slot, 0.0, 1.0)
         check_number("lighting", self.lighting, 0.0, 0.5)
         check_number("noise", self.noise, 0.0, 64.0)
@@ -160,6 +171,14 @@ def sample_scene(seed: int, index: int, grammar: Grammar = DEFAULT) -> Scene:
             break
         # Too full: one object fewer, whatever it is.
         n_objects -= 1
+        if n_objects < 0:
+            raise InputError(
+                message(
+                    f"Scene {index} finds no room for {n_creatures} creatures of radius {grammar.creature_radius}.",
+                    "Items lie in the picture and hardly overlap.",
+                    "Allow smaller or fewer creatures.",
+                )
+            )
     items = [_placed(item, place) for item, place in zip(items, places, strict=True)]
     for at in range(n_creatures):
         # Creatures are painted anywhere among the objects, which are alike in their order already.
@@ -200,7 +219,7 @@ def object_colours(draws: Draws, colour: str, at: int, contrast: float = 1.0) ->
 
 
 def part_of(draws: Draws, slot: str, variant: str, at: int) -> Part:
-    """A part as creature `at` would have it: the jitter belongs to the creature's slot."""
+    """A part as the creature of that id would have it: the jitter belongs to the creature's slot."""
     colour = PART_COLOURS[PARTS[slot][variant][1]]
     return Part(slot, variant, jittered(draws, f"creature.{slot}.rgb", colour, at))
 
@@ -247,7 +266,7 @@ def _thing(draws: Draws, at: int, grammar: Grammar) -> Thing:
 def _creature(draws: Draws, at: int, name: int, grammar: Grammar) -> Creature:
     coat = draws.pick("creature.coat", tuple(COATS), at)
     parts = tuple(
-        part_of(draws, slot, draws.pick(f"creature.{slot}", tuple(PARTS[slot]), at), at)
+        part_of(draws, slot, draws.pick(f"creature.{slot}", tuple(PARTS[slot]), at), name)
         for slot in SLOTS
         if draws.uniform(f"creature.{slot}.empty", at) >= grammar.empty_slot
     )
@@ -255,7 +274,7 @@ def _creature(draws: Draws, at: int, name: int, grammar: Grammar) -> Creature:
         id=name,
         body=draws.pick("creature.body", BODIES, at),
         coat=coat,
-        rgb=jittered(draws, "creature.rgb", COATS[coat], at),
+        rgb=jittered(draws, "creature.rgb", COATS[coat], name),
         parts=parts,
         x=0.5,
         y=0.5,

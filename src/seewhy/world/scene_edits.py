@@ -135,6 +135,8 @@ class SetBackground(Edit):
 
     def on(self, scene: Scene) -> Scene:
         given = {name: value for name, value in vars(self).items() if value is not None}
+        if not given:
+            raise nothing_to_do("SetBackground names nothing to set.")
         if self.hue is not None and self.rgb is None:
             check_name("background hue", self.hue, HUES)
             given["rgb"] = jittered(Draws(scene.seed, scene.index), "background.rgb", HUES[self.hue], 0)
@@ -155,6 +157,8 @@ class SetLighting(Edit):
 
     def on(self, scene: Scene) -> Scene:
         given = {name: value for name, value in vars(self).items() if value is not None}
+        if not given:
+            raise nothing_to_do("SetLighting names nothing to set.")
         return replace(scene, lighting=replace(scene.lighting, **given))
 
     def undo(self, scene: Scene) -> Edit:

@@ -16,7 +16,7 @@ from jaxtyping import Bool
 from seewhy.errors import InputError, UnknownName, did_you_mean, message
 from seewhy.world import tasks_creatures as creatures
 from seewhy.world import tasks_objects as objects
-from seewhy.world.checks import check_number, check_whole
+from seewhy.world.checks import as_whole, check_number, check_whole
 from seewhy.world.compose import Plan, Setting, compose
 from seewhy.world.grammar import BACKGROUNDS, COLOURS, PARTS, SHAPES, SIZES, TEXTURES
 from seewhy.world.hashing import Draws
@@ -138,6 +138,7 @@ class Task:
             If a number is out of range, or the task has no cue for the bias to act on.
         """
         which = find_split(split)
+        index = index if isinstance(index, bool) else as_whole(index)
         check_whole("scene index", index, 0, 2**63 - 1)
         draws = Draws(scene_seed(self.name, split), index)
         setting = Setting(draws, Grammar.of(difficulty), which, self._bias(split, bias))

@@ -83,7 +83,16 @@ class Truth:
 
     def coalition(self, kept: Collection[Factor]) -> int:
         """The number of the coalition of these factors in `worths` and `probabilities`."""
-        return sum(1 << self.factors.index(factor) for factor in kept)
+        unknown = [factor.name for factor in kept if factor not in self.factors]
+        if unknown:
+            raise InputError(
+                message(
+                    f"The coalition holds {unknown[0]}.",
+                    f"The factors are {', '.join(factor.name for factor in self.factors)}.",
+                    "Take factors of this truth.",
+                )
+            )
+        return sum(1 << self.factors.index(factor) for factor in set(kept))
 
     def sufficiency(self) -> Float64[np.ndarray, " m"]:
         """Probability with only the top k factors drawn, for k = 0 to n; the largest Shapley value is the top."""

@@ -19,7 +19,6 @@ from seewhy.world.item_edits import Recolour, Reshape, Resize, Retexture
 from seewhy.world.operation import Edit
 from seewhy.world.scene import Creature, Scene, Thing
 from seewhy.world.scene_edits import BACKGROUND, Remove, ReplacePart, SetBackground
-from seewhy.world.splits import HELD_OUT_PAIRS, is_held_out
 
 _ATTEMPTS = 64
 
@@ -127,16 +126,14 @@ def _backgrounds(scene: Scene, kind: str) -> list[_Carrier]:
 
 def _other_parts(creature: Creature, slot: str) -> Iterator[Edit]:
     for variant in PARTS[slot]:
-        variants = {**creature.variants, slot: variant}
-        if variant != creature.variant(slot) and not is_held_out(tuple(variants.values())):
+        if variant != creature.variant(slot):
             yield ReplacePart(creature.id, slot, variant)
 
 
 def _other_looks(thing: Thing, wanted: Mapping[str, str]) -> Iterator[Edit]:
     for kind, word in wanted.items():
         for other in _WORDS[kind]:
-            look = {"colour": thing.colour, "shape": thing.shape, kind: other}
-            if other != word and (look["colour"], look["shape"]) not in HELD_OUT_PAIRS:
+            if other != word:
                 yield _CHANGES[kind](thing.id, other)
 
 
