@@ -11,7 +11,7 @@ import time
 from importlib.metadata import version
 from typing import Any
 
-from seewhy.world.shortcuts import FULL, Sizes, audit
+from seewhy.world.shortcuts.audit import FULL, Sizes, audit
 
 NAME = "accuracy.world_audit"
 LIMIT = 0

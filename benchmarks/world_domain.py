@@ -22,12 +22,12 @@ import torch
 
 from seewhy.bench.small_net import logits, train
 from seewhy.world.concepts import concept_names, present
-from seewhy.world.edits import apply
+from seewhy.world.drawing.renderer import render
+from seewhy.world.edits.choice import valid_edits
+from seewhy.world.edits.edits import apply
 from seewhy.world.hashing import Draws
-from seewhy.world.renderer import render
 from seewhy.world.scene import Scene, Thing
-from seewhy.world.tasks import find_task
-from seewhy.world.valid_edits import valid_edits
+from seewhy.world.tasks.tasks import find_task
 
 NAME = "accuracy.world_domain"
 LIMIT = 0.55

@@ -16,10 +16,10 @@ from importlib.metadata import version
 from typing import Any
 
 from seewhy.world.concepts import masks
-from seewhy.world.renderer import render
+from seewhy.world.drawing.renderer import render
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Scene
-from seewhy.world.tasks import TASKS
+from seewhy.world.tasks.tasks import TASKS
 
 NAME = "speed.world"
 FOUR = Grammar(counts=(4,), creatures=(0,))

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from seewhy.world.captions import captions
 from seewhy.world.concepts import masks, present
-from seewhy.world.edits import OPERATIONS, Change, apply, changed_mask
-from seewhy.world.negatives import hard_negatives
-from seewhy.world.renderer import render
+from seewhy.world.drawing.renderer import render
+from seewhy.world.edits.edits import OPERATIONS, Change, apply, changed_mask
+from seewhy.world.language.captions import captions
+from seewhy.world.language.negatives import hard_negatives
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Creature, Decoy, Scene, Thing
-from seewhy.world.tasks import TASKS, Task
+from seewhy.world.tasks.tasks import TASKS, Task
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "images" / "world"

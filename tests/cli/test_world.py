@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from seewhy.world.concepts import masks
-from seewhy.world.records import Order
-from seewhy.world.tasks import TASKS
+from seewhy.world.export.records import Order
+from seewhy.world.tasks.tasks import TASKS
 from tests.cli.conftest import Result, Seewhy
 
 

@@ -8,8 +8,8 @@ import pytest
 import typer
 
 from seewhy.cli.world_audit import audit
-from seewhy.world import shortcuts
-from seewhy.world.audit_base import Row
+from seewhy.world.shortcuts import audit as shortcuts
+from seewhy.world.shortcuts.base import Row
 
 FAIR = Row("T1", "class prior", 0.12, 0.11, 0.13, 0.125)
 LEAK = Row("T2", "colour histogram", 0.8, 0.75, 0.85, 0.6)

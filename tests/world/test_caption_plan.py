@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from seewhy.world.caption_plan import Mention, Plan, facts_of, write
-from seewhy.world.reading import parse
+from seewhy.world.language.plan import Mention, Plan, facts_of, write
+from seewhy.world.language.reading import parse
 
 STAR = Mention("object", (("size", "large"), ("colour", "orange"), ("shape", "star")))
 RING = Mention("object", (("colour", "blue"), ("shape", "ring")))

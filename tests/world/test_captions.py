@@ -9,14 +9,14 @@ from dataclasses import replace
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world.captions import LEVELS, TEMPLATES, Caption, caption, captions, plan_of, spoken
-from seewhy.world.facts import holds
 from seewhy.world.grammar import PARTS, SHAPES, SLOTS, TEXTURES
-from seewhy.world.reading import parse
+from seewhy.world.language.captions import LEVELS, TEMPLATES, Caption, caption, captions, plan_of, spoken
+from seewhy.world.language.facts import holds
+from seewhy.world.language.reading import parse
+from seewhy.world.language.words import TOKEN_LIMIT, tokens
 from seewhy.world.relations import RELATIONS
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Scene
-from seewhy.world.words import TOKEN_LIMIT, tokens
 
 GRAMMARS = {
     "the world": Grammar(),

@@ -21,8 +21,8 @@ from seewhy.world.concepts import (
     masks,
     present,
 )
+from seewhy.world.drawing.renderer import render
 from seewhy.world.grammar import BACKGROUNDS, COLOURS, PARTS, SHAPES, SIZES, SLOTS, TEXTURES
-from seewhy.world.renderer import render
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Background, Decoy, Lighting, Scene, Thing
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from seewhy.errors import InputError, UnknownName
-from seewhy.world.dataset import draw
-from seewhy.world.renderer import render
-from seewhy.world.tasks import TASKS
+from seewhy.world.drawing.renderer import render
+from seewhy.world.tasks.dataset import draw
+from seewhy.world.tasks.tasks import TASKS
 
 
 def test_pictures_and_labels_are_those_of_the_scenes() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world.edits import (
+from seewhy.world.drawing.renderer import render
+from seewhy.world.edits.edits import (
     OPERATIONS,
     Add,
     Edit,
@@ -34,12 +35,11 @@ from seewhy.world.edits import (
     to_dict,
 )
 from seewhy.world.grammar import COLOURS, SHAPES, SIZES
-from seewhy.world.renderer import render
-from seewhy.world.rules import evaluate
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Decoy, Scene, Thing
-from seewhy.world.splits import HELD_OUT_PAIRS
-from seewhy.world.tasks import find_task
+from seewhy.world.tasks.rules import evaluate
+from seewhy.world.tasks.splits import HELD_OUT_PAIRS
+from seewhy.world.tasks.tasks import find_task
 
 FULL = Grammar(counts=(2,), creatures=(2,), empty_slot=0.0, backgrounds=("grass",))
 """Objects 0 and 1, creatures 2 and 3 with every part."""

@@ -13,9 +13,9 @@ from benchmarks._points import points
 
 from seewhy.errors import InputError, UnknownName
 from seewhy.scale.disk import locked
-from seewhy.world.export import LICENCE, Manifest, export, scenes_per_shard
-from seewhy.world.export_base import FORMATS
-from seewhy.world.records import Order
+from seewhy.world.export.base import FORMATS
+from seewhy.world.export.export import LICENCE, Manifest, export, scenes_per_shard
+from seewhy.world.export.records import Order
 
 N, SIZE = 5, 16
 
@@ -27,7 +27,7 @@ class Killed(BaseException):
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two scenes a shard."""
-    monkeypatch.setattr("seewhy.world.export._PER_SHARD", 2)
+    monkeypatch.setattr("seewhy.world.export.export._PER_SHARD", 2)
 
 
 def make(folder: Path, format: str = "webdataset", task: str = "T4", **changed: object) -> Manifest:
@@ -82,7 +82,7 @@ def test_progress_is_told_after_each_scene(tmp_path: Path) -> None:
 
 
 def test_without_n_the_whole_split_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seewhy.world.export._PER_SHARD", 1000)
+    monkeypatch.setattr("seewhy.world.export.export._PER_SHARD", 1000)
     assert export("T7", "ci", tmp_path / "a", size=8, format="npz").n == 256
 
 
@@ -209,5 +209,5 @@ def test_an_unknown_format_is_told_before_anything_is_made(tmp_path: Path) -> No
 
 
 def test_large_pictures_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seewhy.world.export._PER_SHARD", 1000)
+    monkeypatch.setattr("seewhy.world.export.export._PER_SHARD", 1000)
     assert [scenes_per_shard(size) for size in (8, 96, 224, 2048)] == [1000, 1000, 445, 5]

@@ -16,15 +16,15 @@ import pytest
 from PIL import Image
 
 from seewhy.errors import MissingExtra
-from seewhy.world import rle
 from seewhy.world.concepts import concept_names, present
-from seewhy.world.export import export
-from seewhy.world.export_coco import annotations_of
+from seewhy.world.drawing.renderer import render
+from seewhy.world.export import rle
+from seewhy.world.export.coco import annotations_of
+from seewhy.world.export.export import export
+from seewhy.world.export.records import Order, Record
 from seewhy.world.grammar import SLOTS
-from seewhy.world.kinds import KINDS
-from seewhy.world.records import Order, Record
-from seewhy.world.renderer import render
-from seewhy.world.tasks import TASKS
+from seewhy.world.tasks.kinds import KINDS
+from seewhy.world.tasks.tasks import TASKS
 
 N = 5
 
@@ -32,7 +32,7 @@ N = 5
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two scenes a shard."""
-    monkeypatch.setattr("seewhy.world.export._PER_SHARD", 2)
+    monkeypatch.setattr("seewhy.world.export.export._PER_SHARD", 2)
 
 
 def made(folder: Path, format: str, task: str, split: str = "ci", size: int = 32) -> list[Record]:

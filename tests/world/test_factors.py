@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world.factors import MAX_FACTORS, Factor, factor_masks, factors, with_only
+from seewhy.world.drawing.renderer import render
 from seewhy.world.grammar import PARTS
-from seewhy.world.renderer import render
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Background, Creature, Decoy, Lighting, Part, Scene, Thing
+from seewhy.world.truth.factors import MAX_FACTORS, Factor, factor_masks, factors, with_only
 
 GRASS = Background("grass", "moss", (110, 132, 106), (80, 95, 76), 0, 0.2)
 DARK = Lighting(0, 0.0)

@@ -8,8 +8,8 @@ from itertools import permutations
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world.facts import ATTRIBUTES, Fact, holds, said_concepts
 from seewhy.world.hashing import Draws
+from seewhy.world.language.facts import ATTRIBUTES, Fact, holds, said_concepts
 from seewhy.world.relations import RELATIONS
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Background, Creature, Lighting, Part, Scene, Thing

@@ -15,12 +15,12 @@ from seewhy.errors import InputError, NotSupported
 from seewhy.explanation import AttributionMap, Explanation
 from seewhy.models.craft import CRAFT
 from seewhy.world.concepts import masks
-from seewhy.world.factors import Factor
-from seewhy.world.glassbox import GlassBox, GlassCBM, GlassCheat, GlassColor, GlassPart, to_input
+from seewhy.world.drawing.renderer import render
+from seewhy.world.glass.boxes import GlassBox, GlassCBM, GlassCheat, GlassColor, GlassPart, to_input
 from seewhy.world.grammar import COATS, COLOURS, HUES, PART_COLOURS, PARTS, SLOTS, darkened
-from seewhy.world.renderer import render
 from seewhy.world.scene import Background, Creature, Decoy, Lighting, Part, Scene, Thing
-from seewhy.world.truth import causal_map, model_function, shapley, shapley_of_scenes
+from seewhy.world.truth.factors import Factor
+from seewhy.world.truth.models import causal_map, model_function, shapley, shapley_of_scenes
 
 GREY = Background("plain", "grey", (125, 125, 125), (90, 90, 90), 0, 0.2)
 DARK = Lighting(0, 0.0)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from seewhy.world.drawing.renderer import render
 from seewhy.world.grammar import CORNERS, DECOYS, WORLD_VERSION
-from seewhy.world.renderer import render
 from seewhy.world.sampling import sample_scene
 from seewhy.world.scene import Decoy, Scene
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seewhy.world.captions import captions
 from seewhy.world.concepts import present
+from seewhy.world.drawing.renderer import render
 from seewhy.world.grammar import WORLD_VERSION
-from seewhy.world.negatives import hard_negatives
-from seewhy.world.renderer import render
-from seewhy.world.tasks import TASKS
+from seewhy.world.language.captions import captions
+from seewhy.world.language.negatives import hard_negatives
+from seewhy.world.tasks.tasks import TASKS
 
 GOLDEN = Path(__file__).with_name("golden_tasks.json")
 SPLITS = ("train", "test", "ood-compose", "ood-style")

@@ -9,10 +9,10 @@ from itertools import combinations
 import pytest
 
 from seewhy.world.grammar import PARTS, SLOTS
-from seewhy.world.kinds import KINDS
-from seewhy.world.rules import UndefinedRule
-from seewhy.world.tasks import TASKS
-from seewhy.world.tasks_creatures import minimal_sets, sufficient_sets
+from seewhy.world.tasks.about_creatures import minimal_sets, sufficient_sets
+from seewhy.world.tasks.kinds import KINDS
+from seewhy.world.tasks.rules import UndefinedRule
+from seewhy.world.tasks.tasks import TASKS
 
 TABLE = {kind.name: dict(zip(SLOTS, kind.variants, strict=True)) for kind in KINDS}
 T4 = TASKS["T4"]

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from seewhy.world.concepts import is_present
-from seewhy.world.facts import holds
-from seewhy.world.negatives import KINDS, HardNegative, hard_negatives
-from seewhy.world.reading import parse
+from seewhy.world.language.facts import holds
+from seewhy.world.language.negatives import KINDS, HardNegative, hard_negatives
+from seewhy.world.language.reading import parse
+from seewhy.world.language.words import NUMBERS, PLURALS, TOKEN_LIMIT, tokens
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Scene
-from seewhy.world.words import NUMBERS, PLURALS, TOKEN_LIMIT, tokens
 
 SCENES = [sample_scene(55, index) for index in range(120)]
 SCENES += [sample_scene(56, index, Grammar(creatures=(2,), empty_slot=0.4)) for index in range(20)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seewhy.world import patterns
+from seewhy.world.drawing import patterns
 from seewhy.world.hashing import bit
 
 FINE = (np.arange(400) + 0.5) / 200  # two periods

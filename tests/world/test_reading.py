@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world.facts import Fact
-from seewhy.world.reading import parse
+from seewhy.world.language.facts import Fact
+from seewhy.world.language.reading import parse
 
 
 @pytest.mark.parametrize(

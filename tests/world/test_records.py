@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from seewhy.errors import InputError, UnknownName
-from seewhy.world import rle
 from seewhy.world.concepts import concept_names, masks, present
-from seewhy.world.facts import holds
-from seewhy.world.records import Order, to_json, to_png
-from seewhy.world.renderer import render
+from seewhy.world.drawing.renderer import render
+from seewhy.world.export import rle
+from seewhy.world.export.records import Order, to_json, to_png
+from seewhy.world.language.facts import holds
 from seewhy.world.scene import Scene
-from seewhy.world.tasks import TASKS
+from seewhy.world.tasks.tasks import TASKS
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world import creatures, decoys, hashing, layout, patterns, renderer, shapes
-from seewhy.world.creatures import PART_AREA
+from seewhy.world import hashing, layout
+from seewhy.world.drawing import creatures, decoys, patterns, renderer, shapes
+from seewhy.world.drawing.creatures import PART_AREA
+from seewhy.world.drawing.renderer import DECOY_ID, render
 from seewhy.world.grammar import CORNERS, PARTS, SHAPES, SLOTS
 from seewhy.world.hashing import Draws
-from seewhy.world.renderer import DECOY_ID, render
 from seewhy.world.sampling import Grammar, part_of, sample_scene
 from seewhy.world.scene import Background, Creature, Decoy, Lighting, Scene, Thing
 

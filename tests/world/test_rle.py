@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world import rle
+from seewhy.world.export import rle
 
 SHAPES = [(1, 1), (1, 7), (9, 1), (5, 8), (33, 20), (96, 96)]
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world.edits import Change, Move, Recolour, Remove, ReplacePart, Retexture, SetBackground
-from seewhy.world.factors import Factor, factors, with_only
+from seewhy.world.edits.edits import Change, Move, Recolour, Remove, ReplacePart, Retexture, SetBackground
 from seewhy.world.grammar import COLOURS, SLOTS
 from seewhy.world.hashing import field_key
-from seewhy.world.rule_truth import label_changes, minimal_necessary, minimal_sufficient, rule_factors
-from seewhy.world.rules import UndefinedRule, evaluate
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Decoy, Scene, Thing
-from seewhy.world.tasks import TASKS
+from seewhy.world.tasks.rules import UndefinedRule, evaluate
+from seewhy.world.tasks.tasks import TASKS
+from seewhy.world.truth.factors import Factor, factors, with_only
+from seewhy.world.truth.rules import label_changes, minimal_necessary, minimal_sufficient, rule_factors
 
 Sets = set[frozenset[Factor]]
 

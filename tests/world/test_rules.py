@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.world.rule_language import FUNCTIONS, parsed
-from seewhy.world.rules import CALLED, UndefinedRule, evaluate
 from seewhy.world.sampling import sample_scene
 from seewhy.world.scene import Decoy, Scene
+from seewhy.world.tasks.rule_language import FUNCTIONS, parsed
+from seewhy.world.tasks.rules import CALLED, UndefinedRule, evaluate
 
 SCENES = [sample_scene(3, index) for index in range(60)]
 

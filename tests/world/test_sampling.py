@@ -11,9 +11,9 @@ import pytest
 
 from seewhy.errors import InputError
 from seewhy.world import layout
+from seewhy.world.drawing.renderer import render
 from seewhy.world.grammar import COATS, COLOURS, CORNER_SIDE, HUES, PART_COLOURS, PARTS, SHAPES, SIZES
 from seewhy.world.layout import violations
-from seewhy.world.renderer import render
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Creature
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from seewhy.world.drawing.shapes import OUTLINES, coverage, rotation
 from seewhy.world.grammar import SHAPES
-from seewhy.world.shapes import OUTLINES, coverage, rotation
 
 POINTS = np.random.default_rng(0).uniform(-1.3, 1.3, (2, 60, 50))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seewhy.world.records import Order
-from seewhy.world.sheet import BACKGROUND, DECOY, PARTS, THINGS, sheet
+from seewhy.world.drawing.sheet import BACKGROUND, DECOY, PARTS, THINGS, sheet
+from seewhy.world.export.records import Order
 
 
 @pytest.mark.parametrize(("size", "side"), [(8, 288), (100, 200), (300, 300)])

@@ -11,10 +11,16 @@ import pytest
 from scipy.stats import binom
 
 from seewhy.errors import InputError
-from seewhy.world.audit_base import Information, Row, codes, exact, phi, wilson
-from seewhy.world.audit_features import colour_histogram, positions, thumbnail, total_area
-from seewhy.world.audit_nuisance import information_rows, nuisances
-from seewhy.world.audit_predictors import (
+from seewhy.world.concepts import concept_names, present
+from seewhy.world.drawing.renderer import render
+from seewhy.world.sampling import Grammar, sample_scene
+from seewhy.world.scene import Scene
+from seewhy.world.shortcuts.audit import Audit, Sizes, audit
+from seewhy.world.shortcuts.base import Information, Row, codes, exact, phi, wilson
+from seewhy.world.shortcuts.features import colour_histogram, positions, thumbnail, total_area
+from seewhy.world.shortcuts.nuisance import information_rows, nuisances
+from seewhy.world.shortcuts.page import page
+from seewhy.world.shortcuts.predictors import (
     AREA,
     BACKGROUND,
     COUNT,
@@ -27,14 +33,16 @@ from seewhy.world.audit_predictors import (
     bar_of,
     by_table,
 )
-from seewhy.world.audit_presence import expected, is_exempt, joint, look, overall, phi_rows, prevalence_rows
-from seewhy.world.concepts import concept_names, present
-from seewhy.world.renderer import render
-from seewhy.world.sampling import Grammar, sample_scene
-from seewhy.world.scene import Scene
-from seewhy.world.shortcut_page import page
-from seewhy.world.shortcuts import Audit, Sizes, audit
-from seewhy.world.tasks import find_task
+from seewhy.world.shortcuts.presence import (
+    expected,
+    is_exempt,
+    joint,
+    look,
+    overall,
+    phi_rows,
+    prevalence_rows,
+)
+from seewhy.world.tasks.tasks import find_task
 
 SPLITS = ("train", "val", "test")
 PLAIN = Grammar(counts=(1, 2, 3), creatures=(0,), backgrounds=("plain",), noise=0.0, lighting=0.0)

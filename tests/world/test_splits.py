@@ -9,8 +9,8 @@ import pytest
 from seewhy.errors import UnknownName
 from seewhy.world.grammar import PARTS, SLOTS
 from seewhy.world.scene import Scene
-from seewhy.world.splits import HELD_OUT_PAIRS, SPLITS, find_split, is_held_out, scene_seed
-from seewhy.world.tasks import TASKS
+from seewhy.world.tasks.splits import HELD_OUT_PAIRS, SPLITS, find_split, is_held_out, scene_seed
+from seewhy.world.tasks.tasks import TASKS
 
 N = 60
 

@@ -12,10 +12,10 @@ import pytest
 from seewhy.errors import InputError, UnknownName
 from seewhy.world.grammar import COLOURS, PARTS, SHAPES, SIZES
 from seewhy.world.layout import violations
-from seewhy.world.rules import UndefinedRule
 from seewhy.world.scene import Scene
-from seewhy.world.splits import SPLITS
-from seewhy.world.tasks import TASKS, find_task
+from seewhy.world.tasks.rules import UndefinedRule
+from seewhy.world.tasks.splits import SPLITS
+from seewhy.world.tasks.tasks import TASKS, find_task
 
 N = 1200
 SCENES: dict[str, list[Scene]] = {}

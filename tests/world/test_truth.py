@@ -13,12 +13,12 @@ from torch import nn
 from seewhy.backbones.base import Backbone
 from seewhy.errors import InputError
 from seewhy.images.preprocess import Preprocess
-from seewhy.world.factors import Factor, factor_masks, factors, with_only
-from seewhy.world.games import interaction_index, shapley_values
-from seewhy.world.renderer import render
+from seewhy.world.drawing.renderer import render
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Background, Decoy, Lighting, Scene, Thing
-from seewhy.world.truth import (
+from seewhy.world.truth.factors import Factor, factor_masks, factors, with_only
+from seewhy.world.truth.games import interaction_index, shapley_values
+from seewhy.world.truth.models import (
     Truth,
     causal_map,
     drawn,

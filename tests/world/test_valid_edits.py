@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from seewhy.errors import InputError, UnknownName
-from seewhy.world.edits import (
+from seewhy.world.edits.choice import valid_edits
+from seewhy.world.edits.edits import (
     Recolour,
     Remove,
     ReplacePart,
@@ -21,11 +22,10 @@ from seewhy.world.edits import (
     broken_rules,
 )
 from seewhy.world.grammar import BACKGROUNDS, COLOURS, PARTS, SHAPES, SIZES, TEXTURES
-from seewhy.world.rules import evaluate
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Scene, Thing
-from seewhy.world.splits import HELD_OUT_PAIRS, is_held_out
-from seewhy.world.valid_edits import valid_edits
+from seewhy.world.tasks.rules import evaluate
+from seewhy.world.tasks.splits import HELD_OUT_PAIRS, is_held_out
 
 BEASTS = Grammar(counts=(2,), creatures=(2,))
 

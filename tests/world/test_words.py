@@ -6,7 +6,7 @@ import pytest
 
 from seewhy.errors import InputError
 from seewhy.world.grammar import BACKGROUNDS, TEXTURES
-from seewhy.world.words import NUMBERS, PLACES, TOKEN_LIMIT, VOCABULARY, listed, tokens, with_article
+from seewhy.world.language.words import NUMBERS, PLACES, TOKEN_LIMIT, VOCABULARY, listed, tokens, with_article
 
 
 def test_the_vocabulary_is_closed_and_small() -> None:

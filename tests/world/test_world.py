@@ -35,7 +35,7 @@ def test_the_front_door_has_the_world_and_a_wrong_name_is_an_attribute_error() -
     assert sw.world is world
     with pytest.raises(AttributeError, match="no attribute 'renderr'"):
         _ = world.renderr  # type: ignore[attr-defined]
-    assert importlib.import_module("seewhy.world.renderer").render is world.render
+    assert importlib.import_module("seewhy.world.drawing.renderer").render is world.render
 
 
 def test_scene_edit_is_the_operation_by_name() -> None:

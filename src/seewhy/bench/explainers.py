@@ -22,7 +22,7 @@ from seewhy.errors import SeewhyError
 from seewhy.evaluate.anchors import made_maps, oracle_at_grid
 from seewhy.explanation import AttributionMap, Explanation
 from seewhy.models.craft import CRAFT
-from seewhy.world.renderer import render
+from seewhy.world.drawing.renderer import render
 
 Maps = Float[np.ndarray, "n h w"]
 

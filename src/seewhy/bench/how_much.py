@@ -27,8 +27,8 @@ from seewhy.evaluate.agreement import (
     Top1,
 )
 from seewhy.evaluate.anchors import self_check_contributions
-from seewhy.world.factors import MAX_FACTORS, factor_masks
-from seewhy.world.truth import Truth, causal_map, model_function, shapley
+from seewhy.world.truth.factors import MAX_FACTORS, factor_masks
+from seewhy.world.truth.models import Truth, causal_map, model_function, shapley
 
 METRICS: tuple[ContributionMetric, ...] = (
     Spearman(),

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64, UInt8
 from seewhy.images.picture import Picture
 from seewhy.models.classifier import Classifier
 from seewhy.types import Size
-from seewhy.world.renderer import Rendered, render
+from seewhy.world.drawing.renderer import Rendered, render
 from seewhy.world.scene import Scene
 
 

@@ -16,12 +16,12 @@ from seewhy.errors import InputError, UnknownName, did_you_mean, message
 from seewhy.images.preprocess import Preprocess
 from seewhy.models.classifier import Classifier
 from seewhy.world.concepts import masks
-from seewhy.world.glassbox import GlassColor
+from seewhy.world.drawing.renderer import render
+from seewhy.world.glass.boxes import GlassColor
 from seewhy.world.grammar import COLOURS
 from seewhy.world.hashing import Draws
-from seewhy.world.renderer import render
 from seewhy.world.scene import Scene
-from seewhy.world.tasks import TASKS, find_task
+from seewhy.world.tasks.tasks import TASKS, find_task
 
 SIZE = 64
 N_TRAIN, EPOCHS = 8000, 10

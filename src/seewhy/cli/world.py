@@ -12,7 +12,7 @@ from seewhy.cli.console import data, data_json, progress, table, talk, verb
 from seewhy.cli.options import Debug, Json
 
 if TYPE_CHECKING:
-    from seewhy.world.records import Record
+    from seewhy.world.export.records import Record
 
 app = typer.Typer(
     help="The ground-truth world: scenes whose every pixel, label and concept is known.",
@@ -62,8 +62,8 @@ def show(
 ) -> None:
     """Draw one scene with its masks, and print its label, captions and concepts."""
     from seewhy.report.save import save_by
-    from seewhy.world.records import Order, to_png
-    from seewhy.world.sheet import PANELS, sheet
+    from seewhy.world.drawing.sheet import PANELS, sheet
+    from seewhy.world.export.records import Order, to_png
 
     order = Order.of(task, split, size=size, n=1, difficulty=difficulty, bias=bias)
     record = order.record(index)
@@ -103,8 +103,8 @@ def make(
     debug: Debug = False,
 ) -> None:
     """Write the scenes of a task's split with masks, labels, captions and concepts. Killed, it goes on next time."""
-    from seewhy.world.export import export
-    from seewhy.world.tasks import find_task
+    from seewhy.world.export.export import export
+    from seewhy.world.tasks.tasks import find_task
 
     task = find_task(task).name
     folder = output or Path(f"{task}-{split}-{format}")

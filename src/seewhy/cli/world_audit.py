@@ -27,8 +27,8 @@ def audit(
 
     A bar is missed only if the whole 95 % interval lies beyond it; "within chance" says that more scenes must decide.
     """
-    from seewhy.world.shortcuts import FULL, HEAD, QUICK, cells
-    from seewhy.world.shortcuts import audit as measure
+    from seewhy.world.shortcuts.audit import FULL, HEAD, QUICK, cells
+    from seewhy.world.shortcuts.audit import audit as measure
 
     with progress("measuring shortcuts") as tell:
         found = measure(QUICK if quick else FULL, progress=tell)

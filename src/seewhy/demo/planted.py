@@ -17,8 +17,8 @@ from seewhy.bench.small_net import Progress
 from seewhy.errors import InputError, message
 from seewhy.images.preprocess import Preprocess
 from seewhy.types import Box
+from seewhy.world.drawing.renderer import render
 from seewhy.world.hashing import Draws
-from seewhy.world.renderer import render
 from seewhy.world.sampling import Grammar, sample_scene
 from seewhy.world.scene import Decoy, Scene
 

@@ -14,50 +14,50 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seewhy.world.captions import caption
     from seewhy.world.concepts import concept_names, masks, present
-    from seewhy.world.dataset import draw
-    from seewhy.world.edits import apply, changed_mask, inverse
-    from seewhy.world.export import export as make
+    from seewhy.world.drawing.renderer import render
+    from seewhy.world.edits.choice import valid_edits
+    from seewhy.world.edits.edits import apply, changed_mask, inverse
+    from seewhy.world.export.export import export as make
     from seewhy.world.grammar import WORLD_VERSION
-    from seewhy.world.negatives import hard_negatives
-    from seewhy.world.renderer import render
-    from seewhy.world.rule_truth import label_changes, minimal_necessary, minimal_sufficient
+    from seewhy.world.language.captions import caption
+    from seewhy.world.language.negatives import hard_negatives
     from seewhy.world.sampling import Grammar, sample_scene
     from seewhy.world.scene import Decoy, Scene
-    from seewhy.world.splits import SPLITS
-    from seewhy.world.tasks import TASKS, find_task
-    from seewhy.world.truth import causal_map, model_function, shapley, single_removal_effects
-    from seewhy.world.valid_edits import valid_edits
+    from seewhy.world.tasks.dataset import draw
+    from seewhy.world.tasks.splits import SPLITS
+    from seewhy.world.tasks.tasks import TASKS, find_task
+    from seewhy.world.truth.models import causal_map, model_function, shapley, single_removal_effects
+    from seewhy.world.truth.rules import label_changes, minimal_necessary, minimal_sufficient
 
 _WHERE = {
     "Decoy": "scene",
     "Grammar": "sampling",
-    "SPLITS": "splits",
+    "SPLITS": "tasks.splits",
     "Scene": "scene",
-    "TASKS": "tasks",
+    "TASKS": "tasks.tasks",
     "WORLD_VERSION": "grammar",
-    "apply": "edits",
-    "caption": "captions",
-    "causal_map": "truth",
-    "changed_mask": "edits",
+    "apply": "edits.edits",
+    "caption": "language.captions",
+    "causal_map": "truth.models",
+    "changed_mask": "edits.edits",
     "concept_names": "concepts",
-    "draw": "dataset",
-    "find_task": "tasks",
-    "hard_negatives": "negatives",
-    "inverse": "edits",
-    "label_changes": "rule_truth",
-    "make": "export:export",
+    "draw": "tasks.dataset",
+    "find_task": "tasks.tasks",
+    "hard_negatives": "language.negatives",
+    "inverse": "edits.edits",
+    "label_changes": "truth.rules",
+    "make": "export.export:export",
     "masks": "concepts",
-    "minimal_necessary": "rule_truth",
-    "minimal_sufficient": "rule_truth",
-    "model_function": "truth",
+    "minimal_necessary": "truth.rules",
+    "minimal_sufficient": "truth.rules",
+    "model_function": "truth.models",
     "present": "concepts",
-    "render": "renderer",
+    "render": "drawing.renderer",
     "sample_scene": "sampling",
-    "shapley": "truth",
-    "single_removal_effects": "truth",
-    "valid_edits": "valid_edits",
+    "shapley": "truth.models",
+    "single_removal_effects": "truth.models",
+    "valid_edits": "edits.choice",
 }
 
 __all__ = [

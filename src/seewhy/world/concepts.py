@@ -14,9 +14,9 @@ from jaxtyping import Bool
 
 from seewhy.errors import InputError, UnknownName, did_you_mean, message
 from seewhy.world.checks import check_name
+from seewhy.world.drawing.renderer import Rendered, outline_distance
 from seewhy.world.grammar import BACKGROUNDS, COLOURS, MAX_OBJECTS, PARTS, SHAPES, SIZES, SLOTS, TEXTURES
 from seewhy.world.relations import RELATIONS, related
-from seewhy.world.renderer import Rendered, outline_distance
 from seewhy.world.scene import Creature, Item, Scene, Thing
 
 Mask = Bool[np.ndarray, "S S"]

@@ -7,8 +7,8 @@ from itertools import permutations
 
 import numpy as np
 
+from seewhy.world.drawing.renderer import outline_distance
 from seewhy.world.grammar import SIZES
-from seewhy.world.renderer import outline_distance
 from seewhy.world.scene import Scene, Thing
 
 _TOUCHING_GRID = 192

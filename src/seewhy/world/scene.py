@@ -250,7 +250,7 @@ class Scene:
         InputError
             If there is no such operation, a field is wrong, or the edit breaks a rule and is not forced.
         """
-        from seewhy.world.edits import apply, from_dict
+        from seewhy.world.edits.edits import apply, from_dict
 
         return apply(self, from_dict({"op": op, **fields}), force=force, task=task)
 

@@ -1,0 +1,1 @@
+"""From a scene to its pixels, and to the cause of each."""

@@ -1,0 +1,1 @@
+"""A scene with one thing changed, and nothing else."""

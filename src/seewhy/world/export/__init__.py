@@ -1,0 +1,1 @@
+"""Scenes as files that others read."""
