@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from seewhy.attribution.methods import METHODS
+from seewhy.evaluate.metrics import METRICS as SCORES
 from seewhy.explanation import CAPABILITIES, AttributionMap, ConceptEvidence, Explanation, Prediction, Replay
 from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
@@ -88,7 +91,86 @@ def methods() -> str:
     return "\n".join([*lines, ""])
 
 
-PAGES = {HERE / "capabilities.md": capabilities, HERE / "methods" / "index.md": methods}
+def metrics() -> str:
+    lines = [
+        "# Metrics",
+        "",
+        "Made from the registry by `python docs/generate.py`. What they share is on [measuring](measuring.md). An",
+        "arrow says which way is better; *truth* whose: of the scene (masks, presence) or of the model.",
+        "",
+        "| metric | better | range | truth | a random explainer reaches | source |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in SCORES:
+        metric = SCORES[name]
+        low, high = (f"{end:g}".replace("inf", "∞") for end in metric.range)
+        way = "↑" if metric.direction > 0 else "↓"
+        cells = [f"`{metric().label}`", way, f"{low} to {high}", metric.truth, metric.chance, metric.paper]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def bench_tables() -> str:
+    """The tables of benchmarks/results/accuracy.bench.json."""
+    found = json.loads((HERE.parent / "benchmarks" / "results" / "accuracy.bench.json").read_text())
+    lines = [
+        "# Tables: which method can be trusted",
+        "",
+        f"Made by `python -m benchmarks accuracy.bench --write` ({found['n']} scenes a network, seed "
+        f"{found['seed']}, torch {found['versions']['torch']}, {found['cpu_seconds']:.0f} CPU seconds) and "
+        "`python docs/generate.py`. What they teach is on [which method to trust](bench.md).",
+        "",
+        "Mean [95 % interval over scenes]; * differs from the random row (paired sign-flip test, Holm over the "
+        "column, p < 0.05); passes: forward and backward passes of the network a picture.",
+        "",
+    ]
+    for table in found["tables"]:
+        columns = list(table["metrics"])
+        arrows = [name if table["metrics"][name]["direction"] > 0 else f"{name} ↓" for name in columns]
+        lines += [f"## {table['title']}", "", f"Truth: {table['truth']}.", ""]
+        lines += [f"| explainer | {' | '.join(arrows)} | passes |", "|---" * (len(columns) + 2) + "|"]
+        for row in table["rows"]:
+            cells = [_bench_cell(row["cells"][name]) for name in columns]
+            passes = "" if row["passes"] is None else f"{row['passes']:.0f}"
+            lines.append(f"| {row['name']} | {' | '.join(cells)} | {passes} |")
+        lines.append("")
+        for name in columns:
+            lines.append(f"- Best in {name}, not told apart: {', '.join(table['leaders'][name]) or 'none'}.")
+        lines += [f"- Left out: {name}: {why.rstrip('.')}." for name, why in table["left_out"].items()]
+        lines += [f"- The table fails its own test: {why}." for why in table["problems"]]
+        if table["by_size"]:
+            lines += [
+                "",
+                f"{columns[0]} by the size of the evidence:",
+                "",
+                "| explainer | small | medium | large |",
+            ]
+            lines.append("|---|---|---|---|")
+            for name, thirds in table["by_size"].items():
+                values = [_interval(*thirds[third]) for third in ("small", "medium", "large")]
+                lines.append(f"| {name} | {' | '.join(values)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _bench_cell(cell: dict[str, Any]) -> str:
+    told = cell["p_holm"] is not None and cell["p_holm"] < 0.05
+    missing = f" ({cell['undefined']} undefined)" if cell["undefined"] else ""
+    return _interval(cell["mean"], cell["low"], cell["high"], "*" if told else "") + missing
+
+
+def _interval(mean: float | None, low: float | None, high: float | None, mark: str = "") -> str:
+    if mean is None:
+        return "-"
+    return f"{mean:.2f}{mark}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]")
+
+
+PAGES = {
+    HERE / "capabilities.md": capabilities,
+    HERE / "methods" / "index.md": methods,
+    HERE / "metrics.md": metrics,
+    HERE / "bench-tables.md": bench_tables,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from seewhy.bench import how_much
 from seewhy.bench.explainers import mean_of_others, oracles, read_out
 from seewhy.bench.subject import Subject
 from seewhy.bench.subjects import glass
+from seewhy.models.classifier import Classifier
+from seewhy.world.glass.boxes import GlassColor
+from seewhy.world.sampling import Grammar, sample_scene
 
 RNG = np.random.default_rng(3)
 
@@ -68,3 +74,19 @@ def test_oracles_are_the_evidence_at_pixels_and_at_the_grid(subject: Subject) ->
     assert np.array_equal(pixel, subject.evidence)
     cells = subject.evidence.reshape(len(pixel), 8, 8, 8, 8).mean((2, 4))
     np.testing.assert_allclose(grid, cells)
+
+
+def test_what_lies_on_a_plain_background_belongs_to_nothing() -> None:
+    scene = replace(
+        sample_scene(1, 3, Grammar(counts=(3,), creatures=(0,), backgrounds=("plain",))), noise=0.0
+    )
+    box = GlassColor({"worth": {"red": 1.0}})
+    one = Subject(
+        "one", "", Classifier(box.backbone(48)), (scene,), np.array([0]), np.zeros((1, 48, 48), bool), ()
+    )
+    account = how_much.account(one)
+    objects = account.masks[0][:3]
+    density = sum(c * mask / mask.sum() for c, mask in zip((1.0, -0.5, 0.3), objects, strict=True))
+    density = density + 5.0 * account.masks[0][3] / account.masks[0][3].sum()
+    coarse = density.reshape(1, 8, 6, 8, 6).sum((2, 4))
+    np.testing.assert_allclose(account.of(coarse)[0, :3], [1.0, -0.5, 0.3], atol=1e-7)

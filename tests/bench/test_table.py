@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from seewhy.bench.table import Row, Table, head, hits_p
-from seewhy.evaluate.agreement import NormalisedL1
 from seewhy.evaluate.base import Values
-from seewhy.evaluate.localisation import AUROC
+from seewhy.evaluate.how_much.agreement import NormalisedL1
+from seewhy.evaluate.where.localisation import AUROC, HitRate
 
 N = 60
 NOISE = np.random.default_rng(0).normal(0, 0.05, (6, N))
@@ -103,6 +103,26 @@ def test_text_says_truth_leaders_and_what_is_left_out() -> None:
     assert table.cells()[1][-1] == "3"
 
 
+def test_evidence_of_one_size_leaves_thirds_without_a_number() -> None:
+    table = _table(sizes=np.full(N, 0.1))
+    found = table.by_size("auroc")["good"]
+    assert tuple(found) == ("small", "medium", "large") and found["large"].n == 0
+    assert "| - | - |" in table.to_markdown()
+    assert table.to_dict()["by_size"]["good"]["large"] == [None, None, None]
+
+
+def test_hits_have_wilsons_interval() -> None:
+    rows = tuple(
+        Row(name, "method", {"hit_rate": HitRate().values(np.full(N, value))})
+        for name, value in (("oracle", 1.0), ("random", 0.0))
+    )
+    table = Table("where", "a network", "scene", ("hit_rate",), rows, 0, groups=np.arange(N))
+    assert (
+        table.interval("oracle", "hit_rate").method == "wilson" and table.cells()[0][1] == "1.00* [.94, 1.00]"
+    )
+    assert table.to_dict()["metrics"]["hit_rate"]["options"]["threshold"] == 0.5
+
+
 def test_rows_are_told_apart_by_the_size_of_the_evidence() -> None:
     sizes = np.repeat([0.01, 0.1, 0.3], N // 3)
     found = _table(sizes=sizes).by_size("auroc")["good"]
@@ -110,3 +130,19 @@ def test_rows_are_told_apart_by_the_size_of_the_evidence() -> None:
     for k, third in enumerate(("small", "medium", "large")):
         assert found[third].mean == pytest.approx(values[sizes == sizes[k * N // 3]].mean())
     assert _table().by_size("auroc") == {} and "by the size" in _table(sizes=sizes).to_markdown()
+
+
+def test_silence_where_it_is_hard_wins_nothing() -> None:
+    values = _values(0.7, 0).per_item
+    hard = values < np.quantile(values, 0.6)
+    silent = AUROC().values(np.where(hard, np.nan, values + 0.001))
+    table = _table()
+    rows = [row for row in table.rows if row.kind in ("ceiling", "control")]
+    whole, part = (
+        Row("whole", "method", {"auroc": AUROC().values(values)}),
+        Row("part", "method", {"auroc": silent}),
+    )
+    object.__setattr__(table, "rows", (*rows, whole, part))
+    assert part.values["auroc"].mean > whole.values["auroc"].mean
+    assert "whole" in table.leaders("auroc")
+    assert any(f"({hard.sum()} undefined)" in cell for cell in table.cells()[-1])

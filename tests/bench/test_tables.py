@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from seewhy.bench.subject import Subject
 from seewhy.bench.subjects import MIXED, SCALE, glass
 from seewhy.bench.where import where
 from seewhy.errors import InputError, NotSupported, UnknownName
-from seewhy.world.truth import Truth
+from seewhy.world.truth.models import Truth
 
 FAST = ("channels", "gradcam", "hirescam", "saliency")
 
@@ -51,6 +53,26 @@ def test_how_much_finds_the_methods_that_are_exact(mixed: Subject) -> None:
         assert table.row(name).values["pearson"].mean > 0.98
     assert table.row("oracle@8x8").values["spearman"].mean > 0.99
     assert abs(table.row("saliency").values["pearson"].mean) < 0.5
+
+
+def test_one_scale_for_all_scenes_of_an_explainer_is_fitted_and_told(mixed: Subject) -> None:
+    table = how_much(mixed, explainers=_fast(mixed))
+    scales = {row.name: row.values["normalised_l1"].extras["scale"] for row in table.rows}
+    assert scales["oracle"] == pytest.approx(1.0) and len(set(scales.values())) > 3
+    assert "scale" not in table.to_dict()["metrics"]["normalised_l1"]["options"]
+    assert any("one number for all scenes" in note for note in table.notes())
+    assert table.to_dict()["remarks"] and "normalised_l1" in table.columns
+
+
+def test_scenes_asked_twice_count_once(coloured: Subject) -> None:
+    twice = replace(
+        coloured,
+        scenes=coloured.scenes[:11] * 2,
+        targets=np.tile(coloured.targets[:11], 2),
+        evidence=np.tile(coloured.evidence[:11], (2, 1, 1)),
+    )
+    with pytest.raises(InputError, match="The subject has 11 scenes"):
+        where(twice, explainers=[])
 
 
 def test_the_account_of_the_glass_box_is_its_weights_times_its_colours(mixed: Subject) -> None:

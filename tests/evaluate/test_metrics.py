@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 from pathlib import Path
 
 import pytest
 
 import seewhy.evaluate
 from seewhy.errors import UnknownName
-from seewhy.evaluate.base import Metric
+from seewhy.evaluate.base import NEEDS, Metric
 from seewhy.evaluate.metrics import METRICS
 
 
@@ -24,11 +25,27 @@ def test_metric_tells_its_direction_range_paper_and_needs(name: str) -> None:
     assert metric.paper
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_metric_needs_what_its_call_requires_and_gives_what_it_returns(name: str) -> None:
+    call = inspect.signature(METRICS[name].__call__)
+    required = [
+        one.name
+        for one in call.parameters.values()
+        if one.default is inspect.Parameter.empty and one.kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
+    assert tuple(required[1:]) == METRICS[name].needs and set(METRICS[name].needs) <= set(NEEDS)
+    assert call.return_annotation == METRICS[name].gives
+
+
+def test_every_need_is_some_metrics() -> None:
+    assert {need for name in METRICS for need in METRICS[name].needs} == set(NEEDS)
+
+
 def test_every_metric_class_is_registered() -> None:
     folder = Path(seewhy.evaluate.__file__).parent
     found = {
         line.value.value
-        for path in folder.glob("*.py")
+        for path in folder.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ClassDef)
         for line in node.body

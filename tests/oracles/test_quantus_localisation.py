@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seewhy.evaluate import localisation as where
-from seewhy.evaluate.localisation import EPG, CorrectedEPG, PointingGame
+from seewhy.evaluate.where import localisation as where
+from seewhy.evaluate.where.localisation import EPG, CorrectedEPG, PointingGame
 
 pytestmark = pytest.mark.oracle
 

@@ -6,6 +6,7 @@ out in one way for all of them, `read_out`.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,8 @@ from seewhy.bench.subject import Subject, as_pictures
 from seewhy.bench.table import RowKind
 from seewhy.concepts.dictionaries import DICTIONARIES
 from seewhy.errors import SeewhyError
-from seewhy.evaluate.anchors import made_maps, oracle_at_grid
+from seewhy.evaluate.anchors import made_maps
+from seewhy.evaluate.where.resize import mask_at_grid
 from seewhy.explanation import AttributionMap, Explanation
 from seewhy.models.craft import CRAFT
 from seewhy.world.drawing.renderer import render
@@ -44,7 +46,9 @@ class Explainer:
 def blind(subject: Subject, seed: int) -> Iterator[Explainer]:
     """Explainers that never look at the network: the floors, and what a picture alone gives away."""
     wanted = ("random", "random-smooth", "centre", "constant", "edge")
-    for name, maps in made_maps(subject.evidence, subject.pixels, seed=seed):
+    # Chance of its own: the self-check that decides which columns there are has other random maps.
+    own = zlib.crc32(f"{subject.name} {seed}".encode())
+    for name, maps in made_maps(subject.evidence, subject.pixels, seed=own):
         if name in wanted:
             yield Explainer(name, "control", partial(_ready, maps))
     yield Explainer("mean-map", "control", partial(_ready, mean_of_others(subject)))
@@ -55,7 +59,7 @@ def oracles(subject: Subject) -> Iterator[Explainer]:
     yield Explainer("oracle", "ceiling", partial(_ready, subject.evidence.astype(np.float64)))
     height, width = subject.grid
     name = f"oracle@{height}x{width}"
-    yield Explainer(name, "ceiling", partial(_ready, oracle_at_grid(subject.evidence, subject.grid)))
+    yield Explainer(name, "ceiling", partial(_ready, mask_at_grid(subject.evidence, subject.grid)))
 
 
 def methods(subject: Subject, seed: int) -> Iterator[Explainer]:
@@ -130,7 +134,7 @@ def _attributed(subject: Subject, method: Method, seed: int) -> tuple[Maps, floa
     found: Any = method(subject.model, subject.pictures, subject.targets.tolist(), seed=seed)
     answers: list[AttributionMap] = list(found)
     cost = answers[0].meta.cost
-    passes = cost.get("forwards", 0.0) + cost.get("backwards", 0.0)
+    passes = sum(cost.get(part, 0.0) for part in ("forwards", "backwards", "tail_forwards", "tail_backwards"))
     return np.stack([answer.map for answer in answers]).astype(np.float64), passes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from seewhy.bench.how_much import how_much
-from seewhy.bench.subjects import SUBJECTS, subjects_of
+from seewhy.bench.subjects import FEWEST, SUBJECTS, subjects_of
 from seewhy.bench.table import Table
 from seewhy.bench.where import where
 from seewhy.errors import UnknownName, did_you_mean, message
@@ -31,7 +31,7 @@ def run(
     network
         A name of `subjects.SUBJECTS`, or "all".
     n
-        Scenes for each network.
+        Scenes for each network; slow ones get a share of it (`subjects.Choice.share`), 12 at least.
     seed
         Of networks, scenes, random explainers and tests.
 
@@ -43,7 +43,8 @@ def run(
     if asked not in ASKED:
         raise UnknownName(message(f"There is no table {asked!r}.", did_you_mean(asked, ASKED)))
     names = subjects_of(network)
-    steps = len(names) * (_STEPS[asked] + (n if asked == "how-much" else 0))
+    scenes = {name: max(FEWEST, round(n * SUBJECTS[name].share)) for name in names}
+    steps = len(names) * _STEPS[asked] + (sum(scenes.values()) if asked == "how-much" else 0)
     done = 0
 
     def tell(what: str) -> None:
@@ -55,7 +56,7 @@ def run(
     tables = []
     for name in names:
         tell(f"building {name}")
-        subject = SUBJECTS[name].make(asked, n, seed)
+        subject = SUBJECTS[name].make(asked, scenes[name], seed)
         tables.append(
             ASKED[asked](subject, seed=seed, progress=lambda what, name=name: tell(f"{name}: {what}"))
         )

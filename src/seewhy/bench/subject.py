@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
+from seewhy.errors import InputError, message
 from seewhy.images.picture import Picture
 from seewhy.models.classifier import Classifier
 from seewhy.types import Size
@@ -34,7 +35,9 @@ class Subject:
         Other scenes, for explainers that must look at some first.
     exact
         Whether the network reads the evidence and nothing else, by construction, so that truth of the scene and of
-        the model are one.
+        the model are one, and a table says so.
+    parts
+        Whether a creature counts as its parts, rather than as a whole, where truth is of the model.
     accuracy
         On fresh scenes; None where it has none to get right.
     """
@@ -47,6 +50,7 @@ class Subject:
     evidence: Bool[np.ndarray, "n S S"]
     fit_scenes: tuple[Scene, ...]
     exact: bool = False
+    parts: bool = False
     accuracy: float | None = None
 
     @property
@@ -74,6 +78,24 @@ class Subject:
         """Items of one scene share a number: they are drawn again together."""
         numbers = {scene: at for at, scene in enumerate(dict.fromkeys(self.scenes))}
         return np.array([numbers[scene] for scene in self.scenes], np.int64)
+
+    def check_enough(self, fewest: int) -> None:
+        """Refuse a subject with fewer different scenes.
+
+        Raises
+        ------
+        InputError
+            If it has.
+        """
+        n_scenes = len(set(self.groups.tolist()))
+        if n_scenes < fewest:
+            raise InputError(
+                message(
+                    f"The subject has {n_scenes} scenes.",
+                    f"A table needs {fewest} or more, or no test can tell two rows apart.",
+                    "Ask for more.",
+                )
+            )
 
     @property
     def grid(self) -> Size:

@@ -1,4 +1,4 @@
-"""The networks under test: one written by hand, one trained, and one trained on pictures with a mark."""
+"""The networks under test: two written by hand, one trained, and one trained on pictures with a mark."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from seewhy.images.preprocess import Preprocess
 from seewhy.models.classifier import Classifier
 from seewhy.world.concepts import masks
 from seewhy.world.drawing.renderer import render
-from seewhy.world.glass.boxes import GlassColor
-from seewhy.world.grammar import COLOURS
+from seewhy.world.glass.boxes import GlassColor, GlassPart
+from seewhy.world.grammar import COLOURS, SLOTS
 from seewhy.world.hashing import Draws
+from seewhy.world.sampling import Grammar, part_of, sample_scene
 from seewhy.world.scene import Scene
 from seewhy.world.tasks.tasks import TASKS, find_task
 
@@ -42,6 +43,17 @@ MIXED = {
 
 SCALE = 10.0
 
+BEASTS: Mapping[str, tuple[str, str]] = {
+    "spike-hook": ("spiky crest", "hooked beak"),
+    "horn-fan": ("horned crest", "fanned tail"),
+    "blunt-web": ("blunt beak", "webbed foot"),
+    "curl-pad": ("curled tail", "padded foot"),
+}
+"""Classes of the glass box that asks for parts, by name the two parts that it takes."""
+
+BEAST_RADIUS, SMALL = 0.28, 48
+"""Of its creatures, as a share of the picture, and the picture's side: its filters are large, so is their cost."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -49,6 +61,8 @@ class Choice:
 
     description: str
     make: Callable[[str, int, int], Subject]
+    share: float = 1.0
+    """Of the scenes asked for: a slow network gets fewer."""
 
 
 def glass(asked: str, n: int, seed: int) -> Subject:
@@ -84,6 +98,33 @@ def glass(asked: str, n: int, seed: int) -> Subject:
     )
 
 
+def parts(asked: str, n: int, seed: int) -> Subject:
+    """A glass box that asks for two parts of a creature together, which neither part answers alone.
+
+    Creatures of one size and pose, as it knows them, each with the two parts of a class drawn by hash.
+    """
+    box = GlassPart(BEASTS, radius=BEAST_RADIUS * SMALL, weight=SCALE)
+    grammar = Grammar(
+        counts=(1, 2), creatures=(1,), creature_radius=(BEAST_RADIUS, BEAST_RADIUS), lighting=0.0, noise=3.0
+    )
+    made = [_beast_scene(grammar, 2 * seed, index) for index in range(_count(n))]
+    fit = [_beast_scene(grammar, 2 * seed + 1, index)[0] for index in range(N_FIT)]
+    evidence = []
+    for scene, name in made:
+        seen = masks(scene, render(scene, SMALL), list(BEASTS[name]))
+        evidence.append(np.any(list(seen.values()), axis=0))
+    return Subject(
+        name="parts",
+        description="GlassPart: logit 10 if a creature has both parts of a class, else 0; asked about a class it has",
+        model=Classifier(box.backbone(SMALL)),
+        scenes=tuple(scene for scene, _ in made),
+        targets=np.array([box.row(name) for _, name in made], np.int64),
+        evidence=np.stack(evidence),
+        fit_scenes=tuple(fit),
+        parts=True,
+    )
+
+
 def shape(asked: str, n: int, seed: int) -> Subject:
     """The small network, trained on T6 without its mark; asked about scenes that it answers rightly."""
     network = trained(False, seed)
@@ -104,6 +145,7 @@ def cheat(asked: str, n: int, seed: int) -> Subject:
 
 SUBJECTS: Mapping[str, Choice] = {
     "glass": Choice("a glass box that counts coloured pixels", glass),
+    "parts": Choice("a glass box that asks for two parts together", parts, 0.2),
     "shape": Choice("a network trained to tell four shapes", shape),
     "cheat": Choice("the same, trained on pictures where a mark gives one shape away", cheat),
 }
@@ -187,6 +229,20 @@ def _scenes(task: str, split: str, n: int, seed: int) -> Iterator[Scene]:
     """Scenes of a split; another seed takes scenes further on, so that no two seeds share one."""
     found = find_task(task)
     return (found.scene(split, seed * 100_000 + at) for at in range(n))
+
+
+def _beast_scene(grammar: Grammar, seed: int, index: int) -> tuple[Scene, str]:
+    """A scene whose creature has the parts of a class, and that class."""
+    scene = sample_scene(seed, index, grammar)
+    draws = Draws(seed, index)
+    name = draws.pick("bench.class", tuple(BEASTS))
+    (beast,) = scene.creatures
+    have = {part.slot: part for part in beast.parts}
+    for words in BEASTS[name]:
+        variant, slot = words.split()
+        have[slot] = part_of(draws, slot, variant, beast.id)
+    whole = tuple(have[slot] for slot in SLOTS if slot in have)
+    return scene.with_item(replace(beast, parts=whole, turn=0, flip=False)), name
 
 
 def _unlit(scene: Scene) -> Scene:

@@ -15,9 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from seewhy.evaluate.anchors import NEEDED_P
 from seewhy.evaluate.base import Values
-from seewhy.evaluate.paired import holm, paired, sign_flip
 from seewhy.evaluate.statistics import TERCILES, Interval, by_tercile, interval
+from seewhy.evaluate.statistics.paired import holm, paired, sign_flip
 
 RowKind = Literal["ceiling", "method", "concepts", "control"]
 
@@ -56,6 +57,8 @@ class Table:
         (n,) label of what is drawn again as a whole: items of one picture share it.
     sizes
         (n,) share of the picture that the evidence covers, where rows are also told apart by its thirds.
+    remarks
+        What else a reader of the columns must know.
     """
 
     asked: str
@@ -68,6 +71,7 @@ class Table:
     left_out: Mapping[str, str] = field(default_factory=dict)
     groups: np.ndarray | None = None
     sizes: Float[np.ndarray, " n"] | None = None
+    remarks: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def row(self, name: str) -> Row:
@@ -75,37 +79,47 @@ class Table:
         return next(row for row in self.rows if row.name == name)
 
     def interval(self, row: str, column: str) -> Interval:
-        """Mean and 95 % interval of a cell (BCa, items of one picture drawn together)."""
+        """Mean and 95 % interval of a cell: Wilson's for hits, else BCa, items of one picture drawn together."""
         return interval(self.row(row).values[column], level=LEVEL, seed=self.seed, groups=self.groups)
 
     def against_random(self, column: str) -> dict[str, tuple[float, float]]:
-        """By row: mean difference to the random explainer in the direction of better, and p after Holm."""
+        """By row: mean difference to the random explainer in the direction of better, and p after Holm.
+
+        p is 1 where undefined items decide: where the test comes out otherwise with them at the worst value.
+        """
         floor = self.row(RANDOM).values[column]
         others = [row for row in self.rows if row.name != RANDOM]
         tests = [paired(row.values[column], floor, seed=self.seed, groups=self.groups) for row in others]
         corrected = holm([test.p for test in tests])
         return {
-            row.name: (floor.direction * test.difference, float(p))
+            row.name: (floor.direction * test.difference, float(p) if test.agrees else 1.0)
             for row, test, p in zip(others, tests, corrected, strict=True)
         }
 
     def leaders(self, column: str) -> tuple[str, ...]:
-        """The method with the best mean and those that cannot be told from it (paired, Holm over all methods)."""
+        """The method with the best mean and those that cannot be told from it (paired, Holm over all methods).
+
+        The means are those with undefined items at the worst value: to be silent where it is hard is no merit.
+        """
         chosen = [row for row in self.rows if row.kind in ("method", "concepts")]
         if not chosen:
             return ()
         way = chosen[0].values[column].direction
-        means = [way * row.values[column].mean for row in chosen]
-        if all(np.isnan(means)):
+        items = way * np.stack([row.values[column].per_item for row in chosen])
+        if np.isnan(items).all():
             return ()
-        best = chosen[int(np.nanargmax(means))]
+        best = chosen[int(np.where(np.isnan(items), np.nanmin(items), items).mean(1).argmax())]
         rivals = [row for row in chosen if row is not best]
         tests = [
             paired(best.values[column], row.values[column], seed=self.seed, groups=self.groups)
             for row in rivals
         ]
         p = holm([test.p for test in tests]) if tests else np.array([])
-        tied = {row.name for row, value in zip(rivals, p, strict=True) if not value < 1 - LEVEL}
+        tied = {
+            row.name
+            for row, test, value in zip(rivals, tests, p, strict=True)
+            if not (value < 1 - LEVEL and test.agrees)
+        }
         return tuple(row.name for row in chosen if row is best or row.name in tied)
 
     def problems(self) -> tuple[str, ...]:
@@ -121,7 +135,7 @@ class Table:
         off = [self.row(RANDOM).values[column].per_item - self.chance[column] for column in tested]
         p = holm([self._off_chance(column) for column in tested])
         for column, difference, value in zip(tested, off, p, strict=True):
-            if value < 1 - LEVEL:
+            if value < NEEDED_P:
                 wrong.append(
                     f"{column}: random is off chance by {np.nanmean(difference):.3g} (p = {value:.2g})"
                 )
@@ -173,6 +187,7 @@ class Table:
             best = self.leaders(column)
             if best:
                 lines.append(f"Best in {column}, not told apart from each other: {', '.join(best)}.")
+        lines += [f"{one}." for one in self.remarks]
         lines += [f"Left out: {name}: {why}" for name, why in self.left_out.items()]
         lines += [f"The table fails its own test: {problem}." for problem in self.problems()]
         return lines
@@ -224,7 +239,7 @@ class Table:
                 column: {
                     "metric": values.metric,
                     "direction": values.direction,
-                    "options": dict(values.parameters),
+                    "options": dict(values.options),
                 }
                 for column in self.columns
                 for values in [self.rows[0].values[column]]
@@ -240,6 +255,7 @@ class Table:
                 for name, row in (self.by_size(self.columns[0]) if self.columns else {}).items()
             },
             "left_out": dict(self.left_out),
+            "remarks": list(self.remarks),
             "facts": dict(self.facts),
         }
 
@@ -268,7 +284,10 @@ def _cell(found: Interval, told: bool) -> str:
     if np.isnan(found.mean):
         return "-"
     star = "*" if told else ""
-    return f"{_short(found.mean)}{star} [{_short(found.low)}, {_short(found.high)}]"
+    missing = f" ({found.n_undefined} undefined)" if found.n_undefined else ""
+    if np.isnan(found.low):
+        return f"{_short(found.mean)}{star}{missing}"
+    return f"{_short(found.mean)}{star} [{_short(found.low)}, {_short(found.high)}]{missing}"
 
 
 def _short(value: float) -> str:

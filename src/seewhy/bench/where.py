@@ -14,11 +14,10 @@ import numpy as np
 from seewhy.bench.explainers import Explainer, ask, blind, concepts, methods, oracles
 from seewhy.bench.subject import Subject
 from seewhy.bench.table import Row, Table
-from seewhy.errors import InputError, message
 from seewhy.evaluate.anchors import FEWEST, self_check
-from seewhy.evaluate.localisation import AUROC, AveragePrecision, CorrectedEPG, PointingGame
-from seewhy.evaluate.map_metric import LocalisationMetric
-from seewhy.evaluate.nra import NRA, HitRate
+from seewhy.evaluate.where.localisation import AUROC, AveragePrecision, CorrectedEPG, PointingGame
+from seewhy.evaluate.where.map_metric import LocalisationMetric
+from seewhy.evaluate.where.nra import NRA, HitRate
 
 Progress = Callable[[str], None]
 """Called with the name of what is asked next."""
@@ -47,7 +46,7 @@ def where(
     Parameters
     ----------
     subject
-        With 12 scenes or more.
+        With 12 different scenes or more.
     seed
         Of random explainers, of methods that draw, and of intervals and tests.
     explainers
@@ -59,20 +58,13 @@ def where(
     Raises
     ------
     InputError
-        With fewer than 12 scenes.
+        With fewer than 12 different scenes.
     """
-    if len(subject.scenes) < FEWEST:
-        raise InputError(
-            message(
-                f"The subject has {len(subject.scenes)} scenes.",
-                f"A table needs {FEWEST} or more, or no test can tell two rows apart.",
-                "Ask for more.",
-            )
-        )
+    subject.check_enough(FEWEST)
     left_out: dict[str, str] = {}
     kept = []
     for metric in metrics:
-        checked = self_check(metric, subject.evidence, subject.pixels, seed=seed)
+        checked = self_check(metric, subject.evidence, subject.pixels, seed=seed, groups=subject.groups)
         if checked.passed:
             kept.append(metric)
         else:
@@ -96,7 +88,8 @@ def where(
     return Table(
         asked="where",
         subject=subject.description,
-        truth="scene: the pixels that decide the label by the task's rule",
+        truth="scene: the pixels that decide the label by the task's rule"
+        + (", and the network reads nothing else" if subject.exact else ""),
         columns=columns,
         rows=tuple(rows),
         seed=seed,

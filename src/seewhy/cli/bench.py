@@ -20,7 +20,7 @@ Network = Annotated[
     str,
     typer.Option(
         "--network",
-        help="glass (written by hand), shape (trained), cheat (trained, looks at a mark), or all.",
+        help="glass or parts (written by hand), shape (trained), cheat (trained, looks at a mark), or all.",
     ),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="60 scenes instead of 400.")]

@@ -25,10 +25,9 @@ from scipy.ndimage import gaussian_filter, sobel
 from scipy.special import ndtr
 
 from seewhy.errors import InputError, message
-from seewhy.evaluate.agreement import ContributionMetric
 from seewhy.evaluate.base import Values
-from seewhy.evaluate.paired import sign_flip
-from seewhy.types import Size
+from seewhy.evaluate.how_much.agreement import ContributionMetric
+from seewhy.evaluate.statistics.paired import sign_flip
 
 MapMetric = Callable[[Float[np.ndarray, "n h w"], Bool[np.ndarray, "n H W"]], Values]
 
@@ -44,7 +43,7 @@ NEEDED_KENDALL = 0.9
 NEEDED_P = 0.001
 
 FEWEST = 12
-"""Items below which no sign-flip test reaches `NEEDED_P`."""
+"""Items, or groups of items, below which no sign-flip test reaches `NEEDED_P`."""
 
 _OWN = 0x5EE
 
@@ -88,6 +87,7 @@ def self_check(
     pictures: Any = None,
     *,
     seed: int = 0,
+    groups: Any = None,
 ) -> SelfCheck:
     """Show a metric that takes maps and masks the explainers of `made_maps`, and judge it by (1).
 
@@ -97,25 +97,27 @@ def self_check(
         True where the evidence is. Twelve or more, of different places and sizes; 50 are better.
     pictures
         (n, H, W, 3), uint8 or float, for the explainer that finds edges; it is left out without.
+    groups
+        (n,) labels of masks that belong together, e.g. of one picture: they are one item of the test.
 
     Raises
     ------
     InputError
-        With fewer than 12 masks, or shapes that do not fit.
+        With fewer than 12 masks, or groups of masks, or shapes that do not fit.
 
     Examples
     --------
-    >>> from seewhy.evaluate.localisation import AUROC
+    >>> from seewhy.evaluate.where.localisation import AUROC
     >>> masks = np.eye(30, dtype=bool).reshape(30, 5, 6)  # one pixel each
     >>> self_check(AUROC(), masks).passed
     True
     """
     checked = _masks(masks)
-    if len(checked) < FEWEST:
-        came = f"There are {len(checked)} masks."
+    if (n := _n_groups(len(checked), groups)) < FEWEST:
+        came = f"There are {n} {'masks' if groups is None else 'groups of masks'}."
         raise InputError(message(came, f"The check needs {FEWEST} or more.", "Pass masks of more pictures."))
     found = {name: metric(maps, checked) for name, maps in made_maps(checked, pictures, seed=seed)}
-    return _judged(found)
+    return _judged(found, groups)
 
 
 def made_maps(
@@ -148,21 +150,8 @@ def made_maps(
         yield "edge", edges
 
 
-def oracle_at_grid(masks: Bool[np.ndarray, "n H W"], grid: Size) -> Float[np.ndarray, "n h w"]:
-    """The share of each cell of an h by w grid that the mask covers: the best that a map on this grid can say."""
-    masks = _masks(masks)
-    if not all(1 <= cells <= pixels for cells, pixels in zip(grid, masks.shape[1:], strict=True)):
-        came = f"The grid is {grid[0]} x {grid[1]} for masks of {masks.shape[1]} x {masks.shape[2]}."
-        raise InputError(
-            message(came, "It is not finer than the masks.", "Pass the size of the method's maps.")
-        )
-    rows, columns = (_cover(pixels, cells) for pixels, cells in zip(masks.shape[1:], grid, strict=True))
-    covered: np.ndarray = rows @ masks.astype(np.float64) @ columns.T
-    return covered
-
-
 def self_check_contributions(
-    metric: ContributionMetric, truth: Float[np.ndarray, "n m"], *, seed: int = 0
+    metric: ContributionMetric, truth: Float[np.ndarray, "n m"], *, seed: int = 0, groups: Any = None
 ) -> SelfCheck:
     """The same for a metric that compares contributions with true effects.
 
@@ -173,10 +162,14 @@ def self_check_contributions(
     ----------
     truth
         (n, m), NaN where a picture lacks a factor; 12 pictures or more. Taken as the oracle's contributions.
+    groups
+        As for `self_check`.
     """
     true = np.asarray(truth, np.float64)
-    if true.ndim != 2 or len(true) < FEWEST:
-        came = f"truth has shape {true.shape}."
+    if true.ndim != 2 or (n := _n_groups(len(true), groups)) < FEWEST:
+        came = f"truth has shape {true.shape}" + (
+            f", in {n} groups." if groups is not None and true.ndim == 2 else "."
+        )
         needed = f"It is (pictures, factors), with {FEWEST} pictures or more."
         raise InputError(message(came, needed, "Pass the effects of more pictures."))
     there = ~np.isnan(true)
@@ -189,7 +182,7 @@ def self_check_contributions(
     made |= {f"noise {level}": true + by * field for level, by in enumerate(CONTRIBUTION_LEVELS, 1)}
     made |= {"random": field, "inverted": -true if metric.signed else largest - size}
     made |= {"constant": np.ones(true.shape)}
-    return _judged({name: metric(contributions, true) for name, contributions in made.items()})
+    return _judged({name: metric(contributions, true) for name, contributions in made.items()}, groups)
 
 
 def _field(shape: tuple[int, ...], seed: int, stream: int) -> np.ndarray:
@@ -197,16 +190,32 @@ def _field(shape: tuple[int, ...], seed: int, stream: int) -> np.ndarray:
     return np.random.default_rng([_OWN, seed, stream]).standard_normal(shape)
 
 
-def _judged(found: Mapping[str, Values]) -> SelfCheck:
+def _n_groups(n: int, groups: Any) -> int:
+    """How many items there are, those of one group being one."""
+    if groups is None:
+        return n
+    labels = np.asarray(groups)
+    if labels.shape != (n,):
+        came = f"groups has shape {labels.shape} for {n} items."
+        raise InputError(
+            message(came, "Each item has one group.", "Pass the picture's number for each item.")
+        )
+    return len(np.unique(labels))
+
+
+def _judged(found: Mapping[str, Values], groups: Any) -> SelfCheck:
     oracle = found["oracle"]
     levels = [name for name in found if name == "oracle" or name.removeprefix("noise ").isdigit()]
     nothing = "noise only" if "noise only" in found else "random"
     chain = list(dict.fromkeys([*levels, nothing, "random", "inverted"]))
     rows = np.array([oracle.direction * found[name].per_item for name in chain])  # more is better
-    rows = rows[:, ~np.isnan(rows).any(0)]
+    whole = ~np.isnan(rows).any(0)
+    rows = rows[:, whole]
     p: dict[str, float] = {}
-    if rows.shape[1] < FEWEST:
-        few = f"only {rows.shape[1]} of {len(oracle)} items are defined for all of (1), {FEWEST} are needed"
+    n = _n_groups(rows.shape[1], None if groups is None else np.asarray(groups)[whole])
+    if n < FEWEST:
+        of, what = (len(oracle), "items") if groups is None else (_n_groups(len(oracle), groups), "groups")
+        few = f"only {n} of {of} {what} are defined for all of (1), {FEWEST} are needed"
         return SelfCheck(oracle.metric, found, float("nan"), p, False, (few,))
     means = dict(zip(chain, rows.mean(1), strict=True))
     ends = [oracle.direction * end for end in oracle.range]
@@ -221,7 +230,7 @@ def _judged(found: Mapping[str, Values]) -> SelfCheck:
         if name in (*levels, "noise only", "inverted"):
             continue
         differences = oracle.per_item - found[name].per_item
-        p[name] = sign_flip(differences)
+        p[name] = sign_flip(differences, groups=groups)
         if np.isnan(differences).all():
             continue  # nothing to compare: a constant map may have no value at all
         gain = float(np.nanmean(way * differences))
@@ -257,14 +266,6 @@ def _at_one_end(a: float, b: float, ends: list[float]) -> bool:
 def _edges(grey: Float[np.ndarray, "n H W"]) -> Float[np.ndarray, "n H W"]:
     edges: np.ndarray = np.hypot(sobel(grey, axis=1, mode="nearest"), sobel(grey, axis=2, mode="nearest"))
     return edges
-
-
-def _cover(pixels: int, cells: int) -> Float[np.ndarray, "h H"]:
-    """Share of each cell that each pixel makes up, along one axis."""
-    low, high = np.arange(cells)[:, None] * pixels / cells, np.arange(1, cells + 1)[:, None] * pixels / cells
-    pixel = np.arange(pixels)
-    share: np.ndarray = np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, 1) * cells / pixels
-    return share
 
 
 def _masks(masks: Any) -> Bool[np.ndarray, "n H W"]:

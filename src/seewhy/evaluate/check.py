@@ -11,7 +11,7 @@ import numpy as np
 
 from seewhy.errors import InputError, did_you_mean, message
 from seewhy.evaluate.edits import Edits, plan_edits
-from seewhy.evaluate.removal import Cells, kept_while_hiding
+from seewhy.evaluate.how_much.removal import Cells, kept_while_hiding
 from seewhy.explanation import Answer, Answers, Explanation, Receipt, Replay
 from seewhy.explanation.receipt import Alone, area
 

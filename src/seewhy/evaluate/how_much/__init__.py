@@ -1,0 +1,1 @@
+"""How much: maps and contributions against what the network does."""

@@ -1,0 +1,1 @@
+"""Where: maps against masks of the scene."""
