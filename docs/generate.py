@@ -15,6 +15,8 @@ from seewhy.evaluate.metrics import METRICS as SCORES
 from seewhy.explanation import CAPABILITIES, AttributionMap, ConceptEvidence, Explanation, Prediction, Replay
 from seewhy.images.geometry import Geometry
 from seewhy.images.picture import Picture
+from seewhy.world.shortcuts.audit import Audit
+from seewhy.world.shortcuts.page import page as shortcut_page
 
 HERE = Path(__file__).parent
 
@@ -153,6 +155,12 @@ def bench_tables() -> str:
     return "\n".join(lines)
 
 
+def world_audit() -> str:
+    """The page of benchmarks/results/accuracy.world_audit.json."""
+    found = json.loads((HERE.parent / "benchmarks" / "results" / "accuracy.world_audit.json").read_text())
+    return shortcut_page(Audit.from_dict(found["details"]))
+
+
 def _bench_cell(cell: dict[str, Any]) -> str:
     told = cell["p_holm"] is not None and cell["p_holm"] < 0.05
     missing = f" ({cell['undefined']} undefined)" if cell["undefined"] else ""
@@ -170,6 +178,7 @@ PAGES = {
     HERE / "methods" / "index.md": methods,
     HERE / "metrics.md": metrics,
     HERE / "bench-tables.md": bench_tables,
+    HERE / "world-audit.md": world_audit,
 }
 
 

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import pytest
 
+from seewhy.world.edits.edits import Remove, ReplacePart, apply, inverse
 from seewhy.world.grammar import PARTS, SLOTS
 from seewhy.world.tasks.about_creatures import minimal_sets, sufficient_sets
 from seewhy.world.tasks.kinds import KINDS
@@ -93,3 +94,17 @@ def test_label_is_undefined_when_too_few_parts_are_left() -> None:
     bare = replace(scene.creatures[0], parts=())
     with pytest.raises(UndefinedRule, match="24 of what"):
         T4.label(scene.with_item(bare))
+
+
+def test_parts_have_lengths_of_their_own_and_keep_them_when_replaced() -> None:
+    scenes = [T4.scene("train", index) for index in range(60)]
+    lengths = [part.scale for scene in scenes for part in scene.creatures[0].parts]
+    assert 0.75 <= min(lengths) < 0.78 and 0.97 < max(lengths) <= 1
+    beast = scenes[0].creatures[0]
+    part = beast.parts[0]
+    other = next(v for v in PARTS[part.slot] if v != part.variant)
+    edited = apply(scenes[0], ReplacePart(beast.id, part.slot, other), force=True)
+    assert edited.creatures[0].parts[0].scale == part.scale
+    for change in (ReplacePart(beast.id, part.slot, other), Remove(beast.id, part.slot)):
+        undone = apply(apply(scenes[0], change, force=True), inverse(scenes[0], change), force=True)
+        assert undone == scenes[0]

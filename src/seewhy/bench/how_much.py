@@ -81,7 +81,7 @@ def account(subject: Subject, progress: Progress | None = None) -> Account:
     for at, truth in enumerate(truths):
         values[at, : len(truth.factors)] = truth.values
         seen = factor_masks(truth.scene, subject.rendered[at], truth.factors)
-        rest: np.ndarray = ~seen.any(axis=0)
+        rest = np.asarray(~seen.any(axis=0))
         masks.append(np.concatenate([seen, rest[None]]) if rest.any() else seen)
     return Account(tuple(truths), values, tuple(masks))
 

@@ -91,16 +91,18 @@ class Thing:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a creature: which slot, which variant of it, and its colour after jitter."""
+    """One part of a creature: which slot, which variant, its colour after jitter, and its length (1 is full)."""
 
     slot: str
     variant: str
     rgb: RGB
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         check_name("slot", self.slot, SLOTS)
         check_name(f"{self.slot} variant", self.variant, PARTS[self.slot])
         check_colour("rgb", self.rgb)
+        check_number("part scale", self.scale, 0.25, 1.0)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ EYE = (0.24, -0.2, 0.075)
 EYE_RGB: RGB = (20, 20, 24)
 
 PART_AREA = 0.14
-"""Area of every part, in squares of the radius: parts differ in outline and colour, never in amount."""
+"""Area of every part at full length, in squares of the radius: variants differ in outline and colour, not in area."""
 
 ANCHORS: dict[str, tuple[float, float, int]] = {
     "crest": (0.1, -0.6, 0),
@@ -60,7 +60,7 @@ def painted(creature: Creature, u: Plane, v: Plane) -> Iterator[tuple[str, Plane
     for part in creature.parts:
         name = PARTS[part.slot][part.variant][0]
         area, middle_u, middle_v = _FIT[name]
-        scale = math.sqrt(PART_AREA / area)
+        scale = math.sqrt(PART_AREA / area) * part.scale
         at_u, at_v, turn = ANCHORS[part.slot]
         c, s = rotation(turn)
         du, dv = (u - at_u) / scale, (v - at_v) / scale

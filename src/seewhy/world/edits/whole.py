@@ -41,7 +41,7 @@ class Remove(Edit):
     def undo(self, scene: Scene) -> Edit:
         if self.slot is not None:
             creature, part = self._part(scene, self.slot)
-            return ReplacePart(creature.id, part.slot, part.variant, part.rgb)
+            return ReplacePart(creature.id, part.slot, part.variant, part.rgb, part.scale)
         if self.item == DECOY:
             return Add(_decoy_of(scene))
         if self.item == BACKGROUND:
@@ -60,12 +60,13 @@ class Remove(Edit):
 
 @dataclass(frozen=True)
 class ReplacePart(Edit):
-    """Put another variant into a creature's slot, empty or not."""
+    """Put another variant into a creature's slot, empty or not; as long as the part that was there."""
 
     item: int
     slot: str
     variant: str
     rgb: RGB | None = None
+    scale: float | None = None
     op: ClassVar[str] = "replace_part"
 
     def on(self, scene: Scene) -> Scene:
@@ -73,13 +74,16 @@ class ReplacePart(Edit):
         check_name("slot", self.slot, SLOTS)
         check_name(f"{self.slot} variant", self.variant, PARTS[self.slot])
         part = part_of(Draws(scene.seed, scene.index), self.slot, self.variant, creature.id)
-        return scene.with_item(with_part(creature, self.slot, replace(part, rgb=self.rgb or part.rgb)))
+        old = part_in(creature, self.slot)
+        scale = self.scale if self.scale is not None else 1.0 if old is None else old.scale
+        part = replace(part, rgb=self.rgb or part.rgb, scale=scale)
+        return scene.with_item(with_part(creature, self.slot, part))
 
     def undo(self, scene: Scene) -> Edit:
         old = part_in(creature_of(scene, self.item), self.slot)
         if old is None:
             return Remove(self.item, self.slot)
-        return ReplacePart(self.item, old.slot, old.variant, old.rgb)
+        return ReplacePart(self.item, old.slot, old.variant, old.rgb, old.scale)
 
 
 @dataclass(frozen=True)

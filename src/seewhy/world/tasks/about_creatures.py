@@ -20,16 +20,21 @@ CRESTS, TAILS = ("spiky", "horned"), ("barbed", "curled")
 _RADIUS = (0.24, 0.32)
 _OBJECTS = (0, 1, 2, 3)
 _MISSING = 0.3
+_SCALE = (0.75, 1.0)
 
 
 def t4(at: Setting) -> Plan:
-    """A creature of one of the 24 kinds; in three scenes of ten some parts are missing, never too many to tell."""
+    """A creature of one of the 24 kinds; in three scenes of ten some parts are missing, never too many to tell.
+
+    Each part has a length of its own: outlines of one area differ in their edges, where colours mix, and so much
+    of each colour as lies there would tell a little about the kind.
+    """
     kind = at.draws.pick("task.label", KINDS)
     shown = SLOTS
     if at.chance("task.missing", _MISSING):
         shown = at.draws.pick("task.shown", sufficient_sets(kind)[:-1])
     slots = tuple((slot, (getattr(kind, slot) if slot in shown else "none",)) for slot in SLOTS)
-    return _portrait(at, WantedCreature(slots, _RADIUS, free=False))
+    return _portrait(at, WantedCreature(slots, _RADIUS, free=False, scale=_SCALE))
 
 
 def t5(at: Setting) -> Plan:

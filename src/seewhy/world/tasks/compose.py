@@ -67,12 +67,14 @@ class WantedCreature:
     """What one creature may be: the variants allowed in each slot, "none" for an empty one.
 
     A slot that is not named has any variant, and is empty as often as the grammar says. A creature that is not
-    `free` belongs to a class, and no combination of parts is held out from it.
+    `free` belongs to a class, and no combination of parts is held out from it. `scale` is the least and largest
+    length of its parts, each drawn by itself.
     """
 
     slots: tuple[tuple[str, tuple[str, ...]], ...] = ()
     radius: tuple[float, float] = CREATURE_RADIUS
     free: bool = True
+    scale: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,10 @@ def _creature(setting: Setting, want: WantedCreature, at: int, name: int) -> Cre
         coat=coat,
         rgb=jittered(draws, "creature.rgb", COATS[coat], name),
         parts=tuple(
-            part_of(draws, slot, variant, name)
+            replace(
+                part_of(draws, slot, variant, name),
+                scale=draws.uniform(f"creature.{slot}.scale", name, *want.scale),
+            )
             for slot, variant in zip(SLOTS, variants, strict=True)
             if variant != "none"
         ),
