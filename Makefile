@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+# Tests run in this many processes of one thread each.
+TEST_PROCESSES ?= 2
 # Two busy threads that wait by spinning slow each other down; waiting passively does not.
 export OMP_WAIT_POLICY = passive
 
@@ -12,7 +14,7 @@ test: $(VENV)/.ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest $(TEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(TEST_ARGS)
 
 $(VENV)/.ready: pyproject.toml constraints/py311.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' || \

@@ -90,7 +90,9 @@ def test_the_way_starts_at_the_pictures_mean_colour_or_where_it_is_told_to() -> 
         answer = explain(method, Backbone(network, preprocess=recipe), x)[0]
         wanted = (network.weight[0] * (x[0] - start)).sum(0).detach()
         torch.testing.assert_close(torch.tensor(answer.map), wanted, rtol=1e-4, atol=1e-5)
-    assert explain(IntegratedGradients(), network, x)[0].meta.choices["baseline"] == "the picture's mean colour"
+    assert (
+        explain(IntegratedGradients(), network, x)[0].meta.choices["baseline"] == "the picture's mean colour"
+    )
     with pytest.raises(InputError, match="how .* normalises its input is not known"):
         explain(IntegratedGradients(baseline="black"), network, x)
 

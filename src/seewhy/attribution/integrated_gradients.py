@@ -44,10 +44,10 @@ class IntegratedGradients(Method):
 
     Notes
     -----
-    The papers start in black. The default is ours, because black is no picture that a network knows: on networks
-    trained on the world, maps from black do not agree with what the network does without each thing (Spearman -0.1
-    with exact Shapley values, 0.8 from the mean colour; `seewhy bench how-much`), and on real ones insertion less
-    deletion is lower (CIFAR ResNet-20, blurred filling: 0.03 and 0.30).
+    The papers start in black. The default is ours, because black is no picture that a network knows: on a network
+    trained on the world, maps from black do not agree with what it does without each thing (correlation 0.02 with
+    exact Shapley values, 0.98 from the mean colour), and on a real one insertion less deletion is lower (CIFAR
+    ResNet-20, blurred filling: 0.03 and 0.30). Measured by `python -m benchmarks accuracy.ig_baseline`.
 
     `gap` of the result is |sum(M) - (s(x) - s(x0))| / max(|s(x) - s(x0)|, 1e-6). The evidence counts as
     shares where the sum holds as tightly as totals must (`shares.completeness`), else as an estimate of them.
