@@ -93,6 +93,13 @@ def test_generated_pages_are_fresh() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_gallery_is_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "gallery.py", "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_method_has_its_page() -> None:
     from seewhy.attribution.methods import METHODS
 
