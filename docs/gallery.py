@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,7 +195,7 @@ def _atomic() -> tuple[str, ...]:
     return concept_names("atomic")
 
 
-def _save(write: bool, name: str, make) -> None:  # type: ignore[no-untyped-def]
+def _save(write: bool, name: str, make: Callable[[], np.ndarray]) -> None:
     if write:
         PICTURES.mkdir(parents=True, exist_ok=True)
         Image.fromarray(make()).save(PICTURES / name, optimize=True)

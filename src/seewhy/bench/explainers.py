@@ -25,6 +25,7 @@ from seewhy.evaluate.where.resize import mask_at_grid
 from seewhy.explanation import AttributionMap, Explanation
 from seewhy.models.craft import CRAFT
 from seewhy.world.drawing.renderer import render
+from seewhy.world.truth.models import cell_shares
 
 Maps = Float[np.ndarray, "n h w"]
 
@@ -107,7 +108,7 @@ def read_out(maps: Maps, masks: Bool[np.ndarray, "m S S"], at: int) -> Float[np.
     perfect map would look wrong; (1) gives it back. A thing that is hidden altogether has 0. Ours.
     """
     h, w = maps.shape[1:]
-    rows, columns = _cells(masks.shape[1], h), _cells(masks.shape[2], w)
+    rows, columns = cell_shares(h, masks.shape[1]), cell_shares(w, masks.shape[2])
     area = masks.sum((1, 2), dtype=np.float64)
     within = (rows @ masks.astype(np.float64) @ columns.T) / np.maximum(area, 1.0)[:, None, None]
     found: np.ndarray = np.linalg.lstsq(within.reshape(len(masks), -1).T, maps[at].ravel(), rcond=1e-6)[0]
@@ -150,15 +151,6 @@ def _leading(explanation: Explanation) -> Float[np.ndarray, "h w"]:
     """The map of shares of the concept that speaks most for the class."""
     best = max(explanation.concepts, key=lambda concept: concept.contribution)
     return best.map if best.shares is None else best.shares
-
-
-def _cells(pixels: int, cells: int) -> Float[np.ndarray, "c p"]:
-    """Share of each pixel that lies in each cell, along one axis."""
-    edge = np.arange(cells + 1) * (pixels / cells)
-    at = np.arange(pixels)
-    low, high = np.maximum(edge[:-1, None], at), np.minimum(edge[1:, None], at + 1)
-    share: np.ndarray = np.clip(high - low, 0, None)
-    return share
 
 
 def ask(explainer: Explainer) -> tuple[Maps, float | None] | str:

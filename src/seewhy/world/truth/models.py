@@ -263,12 +263,12 @@ def causal_map(truth: Truth, rendered: Rendered, grid: Size | None = None) -> Fl
                 "Pass for example grid=(12, 12).",
             )
         )
-    rows, columns = (_cells(n, len(density)) for n in (height, width))
+    rows, columns = (cell_shares(n, len(density)) for n in (height, width))
     cells: np.ndarray = rows @ density @ columns.T
     return cells
 
 
-def _cells(n: int, pixels: int) -> Float64[np.ndarray, "n pixels"]:
+def cell_shares(n: int, pixels: int) -> Float64[np.ndarray, "n pixels"]:
     """Share of each pixel of one axis in each of n equal cells."""
     edges = np.linspace(0, pixels, n + 1)
     starts = np.arange(pixels)
