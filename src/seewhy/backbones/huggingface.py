@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from seewhy.backbones.loaded import Info, Loaded, Request, config_kind, private_randomness
+from seewhy.backbones.loaded import Info, Loaded, Request, config_kind
 from seewhy.errors import BadArtefact, InputError, MissingExtra, message
 from seewhy.hub.locate import HubFile, locate_folder
+from seewhy.hub.random_weights import private_randomness
 from seewhy.hub.resolve import ModelName
 from seewhy.hub.weights import check_weights, fit, read_weights
 from seewhy.images.picture import Picture

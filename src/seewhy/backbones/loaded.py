@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import nn
 
 from seewhy.hub.locate import Origin
@@ -63,18 +61,3 @@ def config_kind(folder: Path) -> Literal["timm", "hf"] | None:
     if not isinstance(config, dict):
         return None
     return "hf" if "model_type" in config else "timm" if "architecture" in config else None
-
-
-@contextmanager
-def private_randomness(seed: int = 0) -> Iterator[None]:
-    """While open, torch's CPU generator is seeded; afterwards it is where it was.
-
-    Networks draw their first weights from the global generator, and random weights should be the same ones
-    tomorrow.
-    """
-    state = torch.get_rng_state()
-    try:
-        torch.default_generator.manual_seed(seed)
-        yield
-    finally:
-        torch.set_rng_state(state)

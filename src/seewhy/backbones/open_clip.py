@@ -18,10 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seewhy.backbones.loaded import Info, Loaded, Request, private_randomness
+from seewhy.backbones.loaded import Info, Loaded, Request
 from seewhy.errors import BadArtefact, InputError, MissingExtra, UnknownName, did_you_mean, message
 from seewhy.hub.locate import HubFile, Origin, UrlFile, locate, locate_folder
 from seewhy.hub.offline import torch_cache
+from seewhy.hub.random_weights import private_randomness
 from seewhy.hub.resolve import ModelName
 from seewhy.hub.weights import check_weights
 from seewhy.images.preprocess import Fit, Preprocess

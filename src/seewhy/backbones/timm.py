@@ -9,10 +9,11 @@ from typing import Any
 
 from torch import nn
 
-from seewhy.backbones.loaded import Info, Loaded, Request, private_randomness
+from seewhy.backbones.loaded import Info, Loaded, Request
 from seewhy.errors import BadArtefact, InputError, UnknownName, did_you_mean, message
 from seewhy.hub.locate import HubFile, Origin, UrlFile, locate
 from seewhy.hub.offline import torch_cache
+from seewhy.hub.random_weights import private_randomness
 from seewhy.hub.resolve import ModelName
 from seewhy.hub.weights import check_weights, fit, read_weights
 from seewhy.images.preprocess import Fit, Preprocess

@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from seewhy.backbones.loaded import Info, Loaded, Request, private_randomness
+from seewhy.backbones.loaded import Info, Loaded, Request
 from seewhy.errors import UnknownName, did_you_mean, message
 from seewhy.hub.locate import UrlFile, locate
 from seewhy.hub.offline import torch_cache
+from seewhy.hub.random_weights import private_randomness
 from seewhy.hub.resolve import ModelName
 from seewhy.hub.weights import fit, read_weights
 from seewhy.images.preprocess import Preprocess
