@@ -29,7 +29,7 @@ CONFIG: dict[str, Any] = {
         "output_tokens": False,
     },
     "text_cfg": {"context_length": CONTEXT_LENGTH, "width": 128, "heads": 4, "layers": 3},
-    "init_logit_bias": -10.0,
+    "init_logit_bias": -3.0,
     "init_logit_scale": 2.302585,
 }
 """As open_clip writes it; the vocabulary's size is added."""

@@ -1,13 +1,17 @@
 """Training the bundled image-text model.
 
-The loss is SigLIP's (Zhai et al., ICCV 2023, arXiv 2303.15343, eq. 1) with the exact truth in place of "own pair or
-not": several texts may be true of a picture, and pairs that say neither are left out.
+The loss is contrastive (Radford et al., ICML 2021, arXiv 2103.00020), with the exact truth in place of "own pair or
+not": a text may be true of several pictures, and pairs that say neither are left out. For each true pair p
 
-    L = sum over pairs of softplus(-z (scale <x, t> + shift)) / pictures,     z = +1 true, -1 false       (1)
+    L_p = log(1 + sum over false pairs f of exp(s_f - s_p)),      s = scale <picture, text>                (1)
 
-It is taken over the texts that describe, over the concepts alone (each group of concepts weighing the same: left to
-themselves, texts of backgrounds become parallel), and, for the model with circles, over the cells of the grid with
-the projected tokens in the pictures' place. Ours: the exact truth, the balance and the loss over cells.
+once with the false texts of p's picture and once with the false pictures of p's text. It is taken over the texts that
+describe; over the concepts alone, false texts within the group of p's concept; and, for the model with circles, over
+the cells of the grid, the projected tokens in the pictures' place. Groups weigh the same however many words they have.
+
+A sigmoid of each similarity (SigLIP, arXiv 2303.15343) alone made the texts of a group parallel within minutes: while
+pictures say little, the cheapest way to be right on average is to say the same of all. (1) does not reward that. The
+scale and shift that turn a similarity into a probability are fitted beside it and move nothing else.
 """
 
 from __future__ import annotations
@@ -31,18 +35,22 @@ from seewhy.training.said import CONCEPTS
 from seewhy.training.scenes import Scenes
 from seewhy.world.grammar import WORLD_VERSION
 
-_GROUP_WEIGHT = 12.0
+_FIRST_SCALE = 2.302585
+_FACTOR = {"part": 1.5, "pair": 1.5, "background": 1.5, "nothing": 0.3, "kind": 0.5}
+"""How much more or less than others a group of concepts weighs."""
+_GROUPS_COUNT_AS = 4.0
+"""All groups together weigh as much as that many times the texts that describe."""
+_FALSE = -1e4
 _SHORT = 12
 
 
 class _WithScales(nn.Module):
-    """The model, and the scales of the two losses that are not shipped."""
+    """The model, and the logarithms of the scales of the three losses, which are not shipped."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self.alone = nn.Parameter(torch.tensor([2.302585, -4.0]))
-        self.cells = nn.Parameter(torch.tensor([2.302585, -4.0]))
+        self.texts, self.alone, self.cells = (nn.Parameter(torch.tensor(_FIRST_SCALE)) for _ in range(3))
 
 
 class ImageTextLearner:
@@ -68,8 +76,8 @@ class ImageTextLearner:
             model: Any = build(tokenizer)
         self.model = model
         self.model.visual.output_tokens = True
-        self.module: nn.Module = _WithScales(self.model).to(device).to(memory_format=torch.channels_last)
-        self._alone, self._cells = self.module.alone, self.module.cells
+        self.module = _WithScales(model)
+        self.module.to(device).to(memory_format=torch.channels_last)
         self.pairs = Pairs(
             scenes,
             recipe.mix,
@@ -96,21 +104,34 @@ class ImageTextLearner:
             pooled, tokens = self.model.visual(x)
             texts, alone = self._embedded(batch.texts), self._embedded(batch.alone)
         pictures = nn.functional.normalize(pooled.float(), dim=-1)
-        scale, shift = self.model.logit_scale.exp(), self.model.logit_bias
-        loss = _sigmoid_loss(scale * pictures @ texts.T + shift, self._to(batch.truth)) / len(pictures)
-        weights = self._weights(batch)
-        alone_scale, alone_shift = self._alone.unbind()
-        logits = alone_scale.exp() * pictures @ alone.T + alone_shift
-        loss = loss + _sigmoid_loss(logits, self._to(batch.truth_alone), weights) / len(pictures)
-        return loss + self._cell_loss(tokens, alone, batch, weights) if self.recipe.cells else loss
+        similar, truth = pictures @ texts.T, self._to(batch.truth)
+        loss = contrastive(self.module.texts.exp() * similar, truth)
+        loss = loss + self._by_group(
+            self.module.alone.exp() * pictures @ alone.T, batch.truth_alone, batch.groups
+        )
+        if self.recipe.cells:
+            loss = loss + self._cell_loss(tokens, alone, batch)
+        calibrated = self.model.logit_scale.exp() * similar.detach() + self.model.logit_bias
+        return loss + sigmoid_loss(calibrated, truth)
 
-    def _cell_loss(self, tokens: Tensor, alone: Tensor, batch: Batch, weights: Tensor) -> Tensor:
+    def _cell_loss(self, tokens: Tensor, alone: Tensor, batch: Batch) -> Tensor:
         n = len(CONCEPTS)
         dense = tokens[torch.from_numpy(batch.dense).to(self.device)].float() @ self.model.visual.proj.float()
-        cell_scale, cell_shift = self._cells.unbind()
-        similar = nn.functional.normalize(dense, dim=-1) @ alone[:n].T
-        logits = cell_scale.exp() * similar + cell_shift
-        return _sigmoid_loss(logits, self._to(batch.truth_cells), weights[:n]) / (logits[..., 0].numel())
+        similar = nn.functional.normalize(dense, dim=-1).flatten(0, 1) @ alone[:n].T
+        return self._by_group(
+            self.module.cells.exp() * similar, batch.truth_cells.reshape(-1, n), batch.groups[:n]
+        )
+
+    def _by_group(self, scores: Tensor, truth: Any, groups: list[str]) -> Tensor:
+        """The weighted mean of (1) over groups of texts, which stand side by side."""
+        whole = self._to(truth)
+        total, weights, start = scores.new_zeros(()), 0.0, 0
+        for group, length in ((name, groups.count(name)) for name in dict.fromkeys(groups)):
+            here = slice(start, start + length)
+            factor = _FACTOR.get(group, 1.0)
+            total = total + factor * contrastive(scores[:, here], whole[:, here])
+            start, weights = start + length, weights + factor
+        return total * (_GROUPS_COUNT_AS / weights)
 
     def _embedded(self, texts: list[str]) -> Tensor:
         """Unit embeddings; short texts apart from long ones, each with the padding cut off that none needs."""
@@ -125,13 +146,6 @@ class ImageTextLearner:
         ]
         found = torch.cat(parts)[order.argsort()]
         return nn.functional.normalize(found.float(), dim=-1)
-
-    def _weights(self, batch: Batch) -> Tensor:
-        """Each group of concepts weighs the same; parts a little more, because there are many."""
-        counts = {group: batch.groups.count(group) for group in set(batch.groups)}
-        factor = {"part": 1.5, "pair": 1.5, "nothing": 0.3, "kind": 0.5}
-        weights = [_GROUP_WEIGHT * factor.get(group, 1.0) / counts[group] for group in batch.groups]
-        return torch.tensor(weights, device=self.device)
 
     def _to(self, truth: Any) -> Tensor:
         return torch.from_numpy(truth).to(self.device)
@@ -159,19 +173,25 @@ def explicit_attention(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _sigmoid_loss(
-    logits: Float[Tensor, "*b c"], truth: Int8[Tensor, "*b c"], weights: Float[Tensor, " c"] | None = None
-) -> Tensor:
-    """The sum of (1) over all pairs whose truth is not -1."""
+def contrastive(scores: Float[Tensor, "b c"], truth: Int8[Tensor, "b c"]) -> Tensor:
+    """The mean of (1) over true pairs, false texts and false pictures by halves; 0 without a true pair."""
+    true = truth == 1
+    false = torch.where(truth == 0, scores, _FALSE)
+    losses = [nn.functional.softplus(false.logsumexp(axis, keepdim=True) - scores) for axis in (0, 1)]
+    return 0.5 * (torch.where(true, losses[0] + losses[1], 0.0)).sum() / true.sum().clamp(min=1)
+
+
+def sigmoid_loss(logits: Float[Tensor, "b c"], truth: Int8[Tensor, "b c"]) -> Tensor:
+    """The mean of softplus(-z logit), z = 1 for true and -1 for false pairs."""
     sign = truth.to(logits.dtype) * 2 - 1
-    loss = nn.functional.softplus(-sign * logits) * (truth >= 0)
-    return (loss if weights is None else loss * weights).sum()
+    known = truth >= 0
+    return (nn.functional.softplus(-sign * logits) * known).sum() / known.sum().clamp(min=1)
 
 
 def _groups(module: nn.Module, recipe: ImageTextRecipe) -> list[dict[str, Any]]:
     scales, decayed, plain = [], [], []
     for name, parameter in module.named_parameters():
-        if "logit_" in name or name in ("alone", "cells"):
+        if "logit_" in name or name in ("texts", "alone", "cells"):
             scales.append(parameter)
         elif parameter.ndim > 1 and "embedding" not in name:
             decayed.append(parameter)

@@ -112,7 +112,7 @@ _VIT = ClassifierRecipe(
     "vit-t4", "vit-ti-8", "T4", scenes=60_000, epochs=8, optimiser="adamw", peak_rate=1e-3, weight_decay=0.05
 )
 
-_CLIP = ImageTextRecipe("clip", scenes=80_000, pairs=1_000_000)
+_CLIP = ImageTextRecipe("clip", scenes=80_000, pairs=800_000)
 _PLAIN = replace(_CLIP, name="clip-plain", mix=Mix(circled=0.0, cut=0.0), cells=False)
 
 _ALL: tuple[Recipe, ...] = (*_RESNETS, *_PAIR, _VIT, _CLIP, _PLAIN)

@@ -1,0 +1,300 @@
+"""The numbers of the image-text model's card, from its weights as they are shipped.
+
+All on scenes of the test split of T8 ("What is there?"), creatures' parts on T4's large creatures too. A map's area
+under the ROC curve is over pixels: how often a pixel of the concept's mask outranks one outside, ties half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32
+from torch import Tensor, nn
+
+from seewhy.bundled.cards import Card, Measured
+from seewhy.bundled.load import tokenizer
+from seewhy.evaluate.what.concepts import auroc_matrix
+from seewhy.training.pairs import CIRCLE_RADIUS, Circle, draw_circle
+from seewhy.training.said import BIT, GROUPS, bits_of, phrase
+from seewhy.world.drawing.renderer import Rendered, render
+from seewhy.world.scene import Creature, Scene, Thing
+from seewhy.world.tasks.tasks import find_task
+
+SOURCE = 96
+"""Side at which scenes are drawn, before they are brought to the model's size."""
+GRID = 7
+_AT_ONCE = 256
+_PRESENCE, _CROPS, _CIRCLED, _MAPS = 1000, 1000, 500, 100
+_BARS = {
+    "presence AUROC: colour": 0.99,
+    "presence AUROC: shape": 0.86,
+    "presence AUROC: texture": 0.86,
+    "presence AUROC: background": 0.90,
+    "cut-outs: shape": 0.90,
+    "cut-outs: texture": 0.70,
+    "cut-outs: colour and shape of 64": 0.90,
+    "cut-outs: part presence AUROC": 0.85,
+    "cut-outs: part presence AUROC, worst part": 0.85,
+    "circled thing's text first": 0.97,
+    "red-circle maps: AUROC": 0.965,
+    "red-circle maps: pointing within .07": 0.85,
+    "red-circle maps: right against other things": 0.92,
+    "dense tokens: AUROC": 0.95,
+}
+"""What two cores are meant to reach (of the model with circles)."""
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """An image-text model with its tokenizer and size, ready to compare pictures with words."""
+
+    model: Any
+    tokenizer: Any
+    size: int
+
+    @classmethod
+    def of(cls, network: nn.Module, card: Card) -> Prompted:
+        """The model of a card."""
+        return cls(network, tokenizer(card), card.size)
+
+    def words(self, texts: Sequence[str]) -> Float32[Tensor, "t d"]:
+        """Unit embeddings of texts."""
+        with torch.inference_mode():
+            found: Tensor = self.model.encode_text(self.tokenizer(texts), normalize=True)
+        return found
+
+    def pictures(self, images: Float32[Tensor, "n 3 s s"]) -> Float32[Tensor, "n d"]:
+        """Unit embeddings of pictures of the model's size, 0 to 1."""
+        with torch.inference_mode():
+            parts = [
+                self.model.encode_image(some.mul(2).sub(1), normalize=True) for some in torch.split(images, _AT_ONCE)
+            ]
+        return torch.cat(parts)
+
+    def tokens(self, images: Float32[Tensor, "n 3 s s"]) -> Float32[Tensor, "n g d"]:
+        """Unit embeddings of the grid's cells: the last layer's tokens, projected as the class token is."""
+        visual = self.model.visual
+        found = []
+        with torch.inference_mode():
+            for some in torch.split(images, _AT_ONCE):
+                x = visual.ln_post(visual.transformer(visual._embeds(some.mul(2).sub(1))))[:, 1:] @ visual.proj
+                found.append(nn.functional.normalize(x, dim=-1))
+        return torch.cat(found)
+
+    def resized(self, pixels: np.ndarray) -> Float32[Tensor, "n 3 s s"]:
+        """Bytes (n, H, W, 3) at the model's size, 0 to 1."""
+        x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div(255)
+        return nn.functional.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
+
+
+def measure_image_text(network: nn.Module, card: Card) -> tuple[Measured, ...]:
+    """All numbers of the card; with bars only if the model was trained with circles."""
+    prompted = Prompted.of(network, card)
+    found = [*presence(prompted), *cut_outs(prompted), *circled(prompted), *maps(prompted)]
+    if card.recipe.get("cells"):
+        return tuple(found)
+    return tuple(Measured(one.what, one.on, one.n, one.value, one.low, one.high) for one in found)
+
+
+def presence(prompted: Prompted, n: int = _PRESENCE) -> list[Measured]:
+    """Whole scenes: do those with a concept score higher for its words than those without?"""
+    scenes = _scenes("T8", n)
+    embedded = prompted.pictures(prompted.resized(np.stack([render(scene, SOURCE).rgb for scene in scenes])))
+    has = np.array([_bits(scene) for scene in scenes], np.uint64)
+    found = []
+    for group in ("colour", "shape", "texture", "size", "background", "part"):
+        names = GROUPS[group]
+        scores = (embedded @ prompted.words([phrase(name, 1).text for name in names]).T).numpy()
+        there = np.stack([(has & np.uint64(BIT[name])) > 0 for name in names], 1)
+        areas = np.diag(auroc_matrix(scores, there))
+        found.append(_measured(f"presence AUROC: {group}", "T8 test", n, float(np.nanmean(areas))))
+    return found
+
+
+def cut_outs(prompted: Prompted, n: int = _CROPS) -> list[Measured]:
+    """One object filling the picture: is the right word the nearest? And which parts has a creature?"""
+    objects: list[tuple[Thing, np.ndarray]] = []
+    for scene in _scenes("T8", 4 * n):
+        drawn = render(scene, SOURCE)
+        for at, item in enumerate(scene.items):
+            if isinstance(item, Thing) and _share_seen(drawn, at) >= 0.9 and len(objects) < n:
+                objects.append((item, drawn.rgb))
+                break
+    images = torch.cat([_cut(prompted, picture, item) for item, picture in objects])
+    embedded = prompted.pictures(images)
+    found = []
+    for group in ("colour", "shape", "texture"):
+        names = GROUPS[group]
+        said = (embedded @ prompted.words([phrase(name, 1).text for name in names]).T).argmax(1).numpy()
+        right = np.array([getattr(item, group) for item, _ in objects]) == np.array(names)[said]
+        found.append(_measured(f"cut-outs: {group}", "T8 test", len(right), float(right.mean())))
+    pairs = [(colour, shape) for colour in GROUPS["colour"] for shape in GROUPS["shape"]]
+    said = (embedded @ prompted.words([f"a {colour} {shape}" for colour, shape in pairs]).T).argmax(1).numpy()
+    right = np.array([pairs[k] == (item.colour, item.shape) for k, (item, _) in zip(said, objects, strict=True)])
+    found.append(_measured("cut-outs: colour and shape of 64", "T8 test", len(right), float(right.mean())))
+    return found + _parts(prompted, n)
+
+
+def _parts(prompted: Prompted, n: int) -> list[Measured]:
+    images, has = [], []
+    for task in ("T4", "T8"):
+        taken = 0
+        for scene in _scenes(task, 4 * n):
+            drawn = render(scene, SOURCE)
+            for at, item in enumerate(scene.items):
+                if isinstance(item, Creature) and _share_seen(drawn, at) >= 0.9 and taken < n // 2:
+                    images.append(_cut(prompted, drawn.rgb, item))
+                    has.append(bits_of(item))
+                    taken += 1
+            if taken == n // 2:
+                break
+    names = GROUPS["part"]
+    words = prompted.words([phrase(name, 1).text for name in names])
+    scores = (prompted.pictures(torch.cat(images)) @ words.T).numpy()
+    there = np.stack([(np.array(has, np.uint64) & np.uint64(BIT[name])) > 0 for name in names], 1)
+    areas = np.diag(auroc_matrix(scores, there))
+    on = "creatures of T4 and T8 test"
+    return [
+        _measured("cut-outs: part presence AUROC", on, len(has), float(np.nanmean(areas))),
+        _measured("cut-outs: part presence AUROC, worst part", on, len(has), float(np.nanmin(areas))),
+    ]
+
+
+def circled(prompted: Prompted, n: int = _CIRCLED) -> list[Measured]:
+    """A red circle around one of several objects: is its text nearer than those of the others? And without circle?"""
+    first, bare, chance, cases = [], [], [], 0
+    for scene in _scenes("T8", 4 * n):
+        texts = {at: _described(item) for at, item in enumerate(scene.items) if isinstance(item, Thing)}
+        if len(set(texts.values())) < 2 or len(set(texts.values())) < len(texts):
+            continue
+        drawn = render(scene, SOURCE)
+        seen = [at for at in texts if _share_seen(drawn, at) >= 0.6]
+        if not seen:
+            continue
+        at = seen[cases % len(seen)]
+        item = scene.items[at]
+        clean = prompted.resized(drawn.rgb[None])[0]
+        with_circle = clean.clone()
+        draw_circle(with_circle, Circle(item.x, item.y, 1.25 * item.radius))
+        scores = prompted.pictures(torch.stack([with_circle, clean])) @ prompted.words(list(texts.values())).T
+        right = list(texts).index(at)
+        first.append(int(scores[0].argmax()) == right)
+        bare.append(int(scores[1].argmax()) == right)
+        chance.append(1 / len(texts))
+        cases += 1
+        if cases == n:
+            break
+    on = f"T8 test, chance {np.mean(chance):.2f}"
+    return [
+        _measured("circled thing's text first", on, cases, float(np.mean(first))),
+        _measured("the same without the circle", on, cases, float(np.mean(bare))),
+    ]
+
+
+def maps(prompted: Prompted, n: int = _MAPS) -> list[Measured]:
+    """Where: maps from red circles on a 7x7 grid, and from the tokens, against the masks of the objects."""
+    area: dict[str, list[float]] = {"circle": [], "dense": []}
+    points: list[float] = []
+    right: list[float] = []
+    perfect: list[float] = []
+    for scene in _scenes("T8", n):
+        texts = {at: _described(item) for at, item in enumerate(scene.items) if isinstance(item, Thing)}
+        texts = {at: text for at, text in texts.items() if list(texts.values()).count(text) == 1}
+        drawn = render(scene, SOURCE)
+        masks = {at: drawn.id_map == at + 1 for at in texts}
+        masks = {at: mask for at, mask in masks.items() if mask.sum() >= 20}
+        if not masks:
+            continue
+        words = prompted.words([texts[at] for at in masks])
+        clean = prompted.resized(drawn.rgb[None])
+        cells = (prompted.pictures(_with_circles(clean[0])) @ words.T).T.reshape(-1, GRID, GRID)
+        side = prompted.size // 8
+        dense = (prompted.tokens(clean)[0] @ words.T).T.reshape(-1, side, side)
+        for k, (at, mask) in enumerate(masks.items()):
+            circle_map, dense_map = _enlarged(cells[k]), _enlarged(dense[k])
+            area["circle"].append(_area(circle_map, mask))
+            area["dense"].append(_area(dense_map, mask))
+            points.append(_points(cells[k].numpy(), mask))
+            perfect.append(_points(_shares(mask), mask))
+            others = [other for name, other in masks.items() if name != at]
+            if others:
+                inside = mask | np.logical_or.reduce(others)
+                right.append(_area(circle_map[inside], mask[inside]))
+    n_maps = len(points)
+    return [
+        _measured("red-circle maps: AUROC", "T8 test", n_maps, float(np.mean(area["circle"]))),
+        _measured("red-circle maps: pointing within .07", "T8 test", n_maps, float(np.mean(points))),
+        _measured("a perfect 7x7 map: pointing within .07", "T8 test", n_maps, float(np.mean(perfect))),
+        _measured("red-circle maps: right against other things", "T8 test", len(right), float(np.mean(right))),
+        _measured("dense tokens: AUROC", "T8 test", n_maps, float(np.mean(area["dense"]))),
+    ]
+
+
+def _with_circles(clean: Float32[Tensor, "3 s s"]) -> Float32[Tensor, "49 3 s s"]:
+    images = clean.repeat(GRID * GRID, 1, 1, 1)
+    for at in range(GRID * GRID):
+        row, column = divmod(at, GRID)
+        draw_circle(images[at], Circle((column + 0.5) / GRID, (row + 0.5) / GRID, CIRCLE_RADIUS))
+    return images
+
+
+def _enlarged(cells: Float[Tensor, "h w"]) -> Float[np.ndarray, "S S"]:
+    return nn.functional.interpolate(cells[None, None].float(), (SOURCE, SOURCE), mode="bilinear")[0, 0].numpy()
+
+
+def _area(scores: np.ndarray, mask: Bool[np.ndarray, "..."]) -> float:
+    return float(auroc_matrix(scores.reshape(-1, 1), mask.reshape(-1, 1))[0, 0])
+
+
+def _points(cells: Float[np.ndarray, "g g"], mask: Bool[np.ndarray, "S S"]) -> float:
+    """Whether the centre of the highest cell lies within .07 of the side of the mask."""
+    row, column = divmod(int(cells.argmax()), GRID)
+    y, x = np.nonzero(mask)
+    side = mask.shape[0]
+    away = np.hypot((y + 0.5) / side - (row + 0.5) / GRID, (x + 0.5) / side - (column + 0.5) / GRID)
+    return float(away.min() <= 0.07)
+
+
+def _shares(mask: Bool[np.ndarray, "S S"]) -> Float[np.ndarray, "g g"]:
+    """Share of each cell that the mask covers: the best that a 7x7 map can know."""
+    cells = nn.functional.adaptive_avg_pool2d(torch.from_numpy(mask).float()[None, None], GRID)
+    found: np.ndarray = cells[0, 0].numpy()
+    return found
+
+
+def _scenes(task: str, n: int) -> list[Scene]:
+    which = find_task(task)
+    return [which.scene("test", index) for index in range(n)]
+
+
+def _bits(scene: Scene) -> int:
+    found = BIT[scene.background.kind]
+    for item in scene.items:
+        found |= bits_of(item)
+    return found
+
+
+def _described(item: Thing) -> str:
+    return f"a {item.texture} {item.colour} {item.shape}"
+
+
+def _share_seen(drawn: Rendered, at: int) -> float:
+    outline = float(drawn.coverage[at].astype(np.float32).sum())
+    return float((drawn.id_map == at + 1).sum()) / max(outline, 1.0)
+
+
+def _cut(prompted: Prompted, picture: np.ndarray, item: Thing | Creature) -> Float32[Tensor, "1 3 s s"]:
+    """The square of 1.3 radii around an item, within the picture, at the model's size."""
+    side = picture.shape[0]
+    half = 1.3 * item.radius
+    top, bottom = (round(side * min(max(item.y + s * half, 0.0), 1.0)) for s in (-1, 1))
+    left, right = (round(side * min(max(item.x + s * half, 0.0), 1.0)) for s in (-1, 1))
+    return prompted.resized(picture[None, top:bottom, left:right])
+
+
+def _measured(what: str, on: str, n: int, value: float) -> Measured:
+    return Measured(what, on, n, round(value, 4), bar=_BARS.get(what))
