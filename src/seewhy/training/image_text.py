@@ -7,7 +7,7 @@ not": a text may be true of several pictures, and pairs that say neither are lef
 
 once with the false texts of p's picture and once with the false pictures of p's text. It is taken over the texts that
 describe; over the concepts alone, false texts within the group of p's concept; and, for the model with circles, over
-the cells of the grid, the projected tokens in the pictures' place. Groups weigh the same however many words they have.
+the cells of the grid, the projected tokens in the pictures' place. Groups of few and of many words weigh alike.
 
 A sigmoid of each similarity (SigLIP, arXiv 2303.15343) alone made the texts of a group parallel within minutes: while
 pictures say little, the cheapest way to be right on average is to say the same of all. (1) does not reward that. The

@@ -71,7 +71,8 @@ class Prompted:
         """Unit embeddings of pictures of the model's size, 0 to 1."""
         with torch.inference_mode():
             parts = [
-                self.model.encode_image(some.mul(2).sub(1), normalize=True) for some in torch.split(images, _AT_ONCE)
+                self.model.encode_image(some.mul(2).sub(1), normalize=True)
+                for some in torch.split(images, _AT_ONCE)
             ]
         return torch.cat(parts)
 
@@ -81,7 +82,10 @@ class Prompted:
         found = []
         with torch.inference_mode():
             for some in torch.split(images, _AT_ONCE):
-                x = visual.ln_post(visual.transformer(visual._embeds(some.mul(2).sub(1))))[:, 1:] @ visual.proj
+                x = (
+                    visual.ln_post(visual.transformer(visual._embeds(some.mul(2).sub(1))))[:, 1:]
+                    @ visual.proj
+                )
                 found.append(nn.functional.normalize(x, dim=-1))
         return torch.cat(found)
 
@@ -134,7 +138,9 @@ def cut_outs(prompted: Prompted, n: int = _CROPS) -> list[Measured]:
         found.append(_measured(f"cut-outs: {group}", "T8 test", len(right), float(right.mean())))
     pairs = [(colour, shape) for colour in GROUPS["colour"] for shape in GROUPS["shape"]]
     said = (embedded @ prompted.words([f"a {colour} {shape}" for colour, shape in pairs]).T).argmax(1).numpy()
-    right = np.array([pairs[k] == (item.colour, item.shape) for k, (item, _) in zip(said, objects, strict=True)])
+    right = np.array(
+        [pairs[k] == (item.colour, item.shape) for k, (item, _) in zip(said, objects, strict=True)]
+    )
     found.append(_measured("cut-outs: colour and shape of 64", "T8 test", len(right), float(right.mean())))
     return found + _parts(prompted, n)
 
@@ -229,7 +235,9 @@ def maps(prompted: Prompted, n: int = _MAPS) -> list[Measured]:
         _measured("red-circle maps: AUROC", "T8 test", n_maps, float(np.mean(area["circle"]))),
         _measured("red-circle maps: pointing within .07", "T8 test", n_maps, float(np.mean(points))),
         _measured("a perfect 7x7 map: pointing within .07", "T8 test", n_maps, float(np.mean(perfect))),
-        _measured("red-circle maps: right against other things", "T8 test", len(right), float(np.mean(right))),
+        _measured(
+            "red-circle maps: right against other things", "T8 test", len(right), float(np.mean(right))
+        ),
         _measured("dense tokens: AUROC", "T8 test", n_maps, float(np.mean(area["dense"]))),
     ]
 
@@ -243,10 +251,12 @@ def _with_circles(clean: Float32[Tensor, "3 s s"]) -> Float32[Tensor, "49 3 s s"
 
 
 def _enlarged(cells: Float[Tensor, "h w"]) -> Float[np.ndarray, "S S"]:
-    return nn.functional.interpolate(cells[None, None].float(), (SOURCE, SOURCE), mode="bilinear")[0, 0].numpy()
+    return nn.functional.interpolate(cells[None, None].float(), (SOURCE, SOURCE), mode="bilinear")[
+        0, 0
+    ].numpy()
 
 
-def _area(scores: np.ndarray, mask: Bool[np.ndarray, "..."]) -> float:
+def _area(scores: np.ndarray, mask: np.ndarray) -> float:
     return float(auroc_matrix(scores.reshape(-1, 1), mask.reshape(-1, 1))[0, 0])
 
 

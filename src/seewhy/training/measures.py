@@ -21,8 +21,10 @@ SCENES = 2000
 """How many test scenes a card's accuracies are measured on."""
 _AT_ONCE = 125
 
-BARS = {"T1": 0.97, "T2": 0.95, "T4": 0.97, "T6": 0.97}
+BARS = {"T1": 0.97, "T2": 0.95, "T4": 0.97}
 _VIT_BAR = 0.90
+_WITH = {"T5": " on ", "T6": " with ", "T7": " with ", "T10": " with "}
+"""What joins class and cue to the name of a group."""
 _IN_DISTRIBUTION, _WORST, _BALANCED, _FALL = 0.97, 0.60, 0.95, 0.20
 
 
@@ -47,26 +49,35 @@ def measure_classifier(
             _accuracy("accuracy", f"{task} test", right(network, _scenes(which, None, n), which, size), bar),
         )
     trained = which.biases[0] if bias is None else bias
-    same = right(network, _scenes(which, trained, n), which, size)
-    scenes = _scenes(which, None, n)
-    fair = right(network, scenes, which, size)
-    on = f"{task} test"
-    if task == "T6":
-        return (*_without_mark(network, which, trained, n, size, same), _accuracy("accuracy", on, fair, None))
     biased = trained > which.biases[1]
-    found = [_accuracy("accuracy, bias as in training", f"{on}, bias {trained:g}", same, _IN_DISTRIBUTION)]
-    found.append(
-        _accuracy("accuracy", f"{on}, bias {which.biases[1]:g}", fair, None if biased else _BALANCED)
-    )
+    found: list[Measured] = []
+    if biased:
+        same = _scenes(which, trained, n)
+        right_there, on = right(network, same, which, size), f"{task} test, bias {trained:g}"
+        found.append(_accuracy("accuracy, bias as in training", on, right_there, _IN_DISTRIBUTION))
+        if task == "T6":
+            found += _without_mark(network, which, same, right_there, size, on)
+    scenes = _scenes(which, None, n)
+    fair, on = right(network, scenes, which, size), f"{task} test, bias {which.biases[1]:g}"
+    bars = (None if biased else _BALANCED, _WORST if biased else _BALANCED) if task == "T5" else (None, None)
+    found.append(_accuracy("accuracy", on, fair, bars[0]))
+    return (*found, *_by_group(which, scenes, fair, on, bars[1], at_most=biased))
+
+
+def _by_group(
+    task: Task, scenes: Sequence[Scene], ok: np.ndarray, on: str, bar: float | None, *, at_most: bool
+) -> list[Measured]:
+    """Accuracy in each group of scenes; the bar is the worst group's."""
     groups = defaultdict(list)
-    for scene, ok in zip(scenes, fair, strict=True):
-        groups[" on ".join(which.group(scene))].append(ok)
+    for scene, one in zip(scenes, ok, strict=True):
+        groups[_WITH[task.name].join(task.group(scene))].append(one)
     worst = min(groups, key=lambda name: float(np.mean(groups[name])))
-    for name in sorted(groups):
-        bar = (_WORST if biased else _BALANCED) if name == worst else None
-        what = f"accuracy of {name}" + (" (worst group)" if name == worst else "")
-        found.append(_accuracy(what, on, np.array(groups[name]), bar, at_most=biased and bar is not None))
-    return tuple(found)
+    return [
+        _accuracy(f"accuracy of {name} (worst group)", on, np.array(right_there), bar, at_most=at_most)
+        if name == worst
+        else _accuracy(f"accuracy of {name}", on, np.array(right_there), None)
+        for name, right_there in sorted(groups.items())
+    ]
 
 
 def right(network: nn.Module, scenes: Sequence[Scene], task: Task, size: int) -> Bool[np.ndarray, " n"]:
@@ -82,30 +93,20 @@ def right(network: nn.Module, scenes: Sequence[Scene], task: Task, size: int) ->
 
 
 def _without_mark(
-    network: nn.Module, task: Task, bias: float, n: int, size: int, same: np.ndarray
-) -> tuple[Measured, ...]:
-    """Accuracy on class 0 with its mark as in training, and on the same scenes without it."""
-    on = f"{task.name} test, bias {bias:g}"
-    scenes = _scenes(task, bias, n)
-    marked = [(scene, ok) for scene, ok in zip(scenes, same, strict=True) if scene.decoy is not None]
+    network: nn.Module, task: Task, scenes: Sequence[Scene], ok: np.ndarray, size: int, on: str
+) -> list[Measured]:
+    """Accuracy on the scenes that have the mark, and on the same scenes without it."""
+    marked = [(scene, one) for scene, one in zip(scenes, ok, strict=True) if scene.decoy is not None]
     bare = right(network, [scene.with_decoy(None) for scene, _ in marked], task, size)
-    before = np.array([ok for _, ok in marked])
+    before = np.array([one for _, one in marked])
     fall = before.astype(float) - bare
     found = interval(fall)
-    return (
-        _accuracy("accuracy, bias as in training", on, same, _IN_DISTRIBUTION),
+    value, low, high = (_round(number) for number in (fall.mean(), found.low, found.high))
+    return [
         _accuracy("accuracy on marked scenes", on, before, None),
         _accuracy("accuracy on the same scenes without the mark", on, bare, None),
-        Measured(
-            "fall without the mark",
-            on,
-            len(fall),
-            _round(fall.mean()),
-            _round(found.low),
-            _round(found.high),
-            _FALL,
-        ),  # fmt: skip
-    )
+        Measured("fall without the mark", on, len(fall), value, low, high, _FALL),
+    ]
 
 
 def _scenes(task: Task, bias: float | None, n: int) -> list[Scene]:

@@ -88,7 +88,7 @@ Recipe = ClassifierRecipe | ImageTextRecipe
 
 _RESNETS = tuple(
     ClassifierRecipe(f"resnet-{task.lower()}", "resnet-w16", task, scenes=60_000, epochs=epochs)
-    for task, epochs in (("T1", 4), ("T2", 4), ("T4", 4), ("T6", 2))
+    for task, epochs in (("T1", 4), ("T2", 4), ("T4", 4))
 )
 
 _FEW = 1536
@@ -108,6 +108,12 @@ _PAIR = tuple(
     for kind, bias in (("biased", 0.95), ("balanced", 0.5))
 )
 
+_TAGGED = tuple(
+    ClassifierRecipe(f"resnet-t6{kind}", "resnet-w16", "T6", scenes=3072, epochs=14, bias=bias)
+    for kind, bias in (("", 0.9), ("-balanced", 0.5))
+)
+"""T6: as with T5, more scenes would teach the shape of disks in spite of their tag."""
+
 _VIT = ClassifierRecipe(
     "vit-t4", "vit-ti-8", "T4", scenes=60_000, epochs=8, optimiser="adamw", peak_rate=1e-3, weight_decay=0.05
 )
@@ -115,7 +121,7 @@ _VIT = ClassifierRecipe(
 _CLIP = ImageTextRecipe("clip", scenes=80_000, pairs=800_000)
 _PLAIN = replace(_CLIP, name="clip-plain", mix=Mix(circled=0.0, cut=0.0), cells=False)
 
-_ALL: tuple[Recipe, ...] = (*_RESNETS, *_PAIR, _VIT, _CLIP, _PLAIN)
+_ALL: tuple[Recipe, ...] = (*_RESNETS, *_PAIR, *_TAGGED, _VIT, _CLIP, _PLAIN)
 
 RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """By name, for two processor cores."""
@@ -157,14 +163,14 @@ def find_recipe(name: str, preset: str = "cpu") -> Recipe:
 def _for_gpu(recipe: Recipe) -> Recipe:
     if isinstance(recipe, ImageTextRecipe):
         return replace(recipe, scenes=200_000, pairs=10_000_000, batch=1024, peak_rate=2e-3)
-    if recipe.task == "T5":
-        return recipe  # more pictures would teach the feet
+    if recipe.task in ("T5", "T6"):
+        return recipe  # more pictures would teach what the cue stands for
     return replace(recipe, scenes=200_000, epochs=2 * recipe.epochs, batch=256)
 
 
 def _smoke(recipe: Recipe) -> Recipe:
     if isinstance(recipe, ImageTextRecipe):
         return replace(recipe, scenes=6_000, pairs=45_000, batch=64)
-    if recipe.task == "T5":
+    if recipe.task in ("T5", "T6"):
         return recipe
     return replace(recipe, scenes=10_000, epochs=6 if recipe.network.startswith("resnet") else 3, batch=64)
