@@ -148,12 +148,12 @@ class Card:
             ) from error
 
 
-def names(folder: Path = FOLDER) -> list[str]:
-    """The models of a folder, those that come with Seewhy by default, in alphabetical order."""
-    return sorted(path.stem for path in folder.glob("*.json"))
+def names(folder: Path | None = None) -> list[str]:
+    """The models of a folder (default: `FOLDER`, those that come with Seewhy), in alphabetical order."""
+    return sorted(path.stem for path in (folder or FOLDER).glob("*.json"))
 
 
-def card(name: str, folder: Path = FOLDER) -> Card:
+def card(name: str, folder: Path | None = None) -> Card:
     """The card of a model, without "seewhy/" in front.
 
     Raises
@@ -169,24 +169,37 @@ def card(name: str, folder: Path = FOLDER) -> Card:
             message(
                 f"There is no bundled model {name!r}.",
                 did_you_mean(name, known),
-                f"Known: {', '.join(f'seewhy/{one}' for one in known)}.",
+                "seewhy models list 'seewhy/*' shows every name.",
             )
         )
-    path = folder / f"{name}.json"
-    return Card.from_json(path.read_text(encoding="utf-8"), str(path))
+    path = (folder or FOLDER) / f"{name}.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadArtefact(
+            message(
+                f"{path} cannot be read ({error}).",
+                "It is the card of a bundled model, JSON in UTF-8.",
+                "Install Seewhy again.",
+            )
+        ) from error
+    return Card.from_json(text, str(path))
 
 
-def weights(card: Card, folder: Path = FOLDER) -> dict[str, Tensor]:
-    """The model's tensors in single precision, read only if the file's hash is the card's.
+def file(card: Card, folder: Path | None = None) -> Path:
+    """Where the model's weights are."""
+    return (folder or FOLDER) / f"{card.name}.safetensors"
+
+
+def content(card: Card, folder: Path | None = None) -> bytes:
+    """The weights file as it is, given only if its hash is the card's.
 
     Raises
     ------
     BadArtefact
         If the file is missing, or not the one that the card speaks of.
     """
-    import safetensors.torch
-
-    path = folder / f"{card.name}.safetensors"
+    path = file(card, folder)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -206,7 +219,20 @@ def weights(card: Card, folder: Path = FOLDER) -> dict[str, Tensor]:
                 "Install Seewhy again.",
             )
         )
-    tensors: dict[str, Tensor] = safetensors.torch.load(data)
+    return data
+
+
+def weights(card: Card, folder: Path | None = None) -> dict[str, Tensor]:
+    """The model's tensors in single precision.
+
+    Raises
+    ------
+    BadArtefact
+        As `content`.
+    """
+    import safetensors.torch
+
+    tensors: dict[str, Tensor] = safetensors.torch.load(content(card, folder))
     return {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
     }

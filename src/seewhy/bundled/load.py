@@ -7,14 +7,14 @@ from pathlib import Path
 from torch import nn
 
 from seewhy.bundled import image_text, networks
-from seewhy.bundled.cards import FOLDER, Card, weights
+from seewhy.bundled.cards import Card, weights
 from seewhy.bundled.words import WordTokenizer
 from seewhy.hub.random_weights import private_randomness
 from seewhy.hub.weights import fit
 
 
-def load(card: Card, folder: Path = FOLDER) -> nn.Module:
-    """The card's network with its weights, in eval mode.
+def load(card: Card, folder: Path | None = None) -> nn.Module:
+    """The card's network with its weights (from `cards.FOLDER` by default), in eval mode.
 
     Raises
     ------

@@ -52,8 +52,7 @@ class WordTokenizer:
                     message(
                         f"The text {text!r} has the word {word!r}.",
                         f"The bundled image-text model knows {len(self.words)} words, those of its world.",
-                        did_you_mean(word, self.words)
-                        or "Use its words (seewhy models info seewhy/clip), or another image-text model.",
+                        f"{did_you_mean(word, self.words)} seewhy models info seewhy/clip lists them.".lstrip(),
                     )
                 )
         return [self.number[word] for word in found]

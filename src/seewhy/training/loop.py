@@ -105,13 +105,14 @@ def train(
             now = time.monotonic()
             if step % _LOG_EVERY == 0 or step == last:
                 value = float(loss)
-                _check_finite(value, step, folder)
+                _check_finite(learner, value, step, folder)
                 minutes = (spent + now - started) / 60
                 line = {"step": step, "loss": round(value, 5), "minutes": round(minutes, 3)}
                 append(folder / LOG, (json.dumps(line) + "\n").encode())
                 if tell:
                     tell(step, learner.steps, f"loss {value:.3f}")
             if now - saved > seconds_between or step == last:
+                _check_finite(learner, float(loss), step, folder)  # or the last good checkpoint would be lost
                 for group, rate in zip(learner.optimiser.param_groups, base, strict=True):
                     group["lr"] = rate
                 _save(learner, folder, step, spent + now - started)
@@ -144,11 +145,11 @@ def _step(learner: Learner, step: int) -> Tensor:
     return loss.detach()
 
 
-def _check_finite(loss: float, step: int, folder: Path) -> None:
-    if not math.isfinite(loss):
+def _check_finite(learner: Learner, loss: float, step: int, folder: Path) -> None:
+    if not math.isfinite(loss) or not all(bool(p.isfinite().all()) for p in learner.module.parameters()):
         raise BadArtefact(
             message(
-                f"The loss at step {step} is {loss}.",
+                f"The loss at step {step} is {loss}, or weights are not finite.",
                 "Training has diverged; its weights are of no use.",
                 f"Remove {folder} and start again with a lower rate or another seed.",
             )

@@ -109,7 +109,7 @@ _PAIR = tuple(
 )
 
 _TAGGED = tuple(
-    ClassifierRecipe(f"resnet-t6{kind}", "resnet-w16", "T6", scenes=3072, epochs=14, bias=bias)
+    ClassifierRecipe(f"resnet-t6{kind}", "resnet-w16", "T6", scenes=3072, epochs=13, bias=bias)
     for kind, bias in (("", 0.9), ("-balanced", 0.5))
 )
 """T6: as with T5, more scenes would teach the shape of disks in spite of their tag."""

@@ -22,7 +22,7 @@ from seewhy.bundled.words import WordTokenizer
 from seewhy.scale.disk import make_folder, write_whole
 from seewhy.training.classifier import ClassifierLearner
 from seewhy.training.image_text import ImageTextLearner
-from seewhy.training.loop import Tell, train
+from seewhy.training.loop import CHECKPOINT, Tell, train
 from seewhy.training.pictures import Order, pictures
 from seewhy.training.recipes import ClassifierRecipe, ImageTextRecipe, Recipe
 from seewhy.training.scenes import Mixture, scenes
@@ -72,6 +72,7 @@ def train_named(
     place = torch.device(device)
     before = torch.get_num_threads()
     work = folder / recipe.name
+    make_folder(folder)
     make_folder(work)
     origin = _origin(work, place, threads or before)
     try:
@@ -96,6 +97,27 @@ def measured(card: Card, folder: Path, measure: Callable[[nn.Module, Card], tupl
     card = replace(card, measured=measure(network, card))
     write_whole(folder / f"{card.name}.json", card.to_json().encode())
     return card
+
+
+def steps_kept(recipe: Recipe, folder: Path) -> int:
+    """After how many steps the checkpoint of `train_named` in that folder was written.
+
+    0 without one, and with one that `train_named` will refuse.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / recipe.name / CHECKPOINT, "pt") as file:
+            about = json.loads(file.metadata()["about"])
+        ours = about["identity"] == identity(recipe)
+        return int(about["step"]) if ours else 0
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return 0
+
+
+def identity(recipe: Recipe) -> dict[str, Any]:
+    """What tells this training from another, as the learners say it."""
+    return {"world": WORLD_VERSION, **asdict(recipe)}
 
 
 def prepared(

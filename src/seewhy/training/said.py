@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, UInt64
@@ -88,10 +89,17 @@ def said_by(facts: Sequence[Sequence[str | int]], text: str) -> Said:
             beyond = True
     asked = [*mentions.values(), *([background] if background else [])]
     # Two mentions that one thing could answer say that there are two.
-    crowded = any(
-        one & other == one for at, one in enumerate(asked) for back, other in enumerate(asked) if at != back
-    )
+    crowded = any(_could_be_one(one, other) for one, other in combinations(mentions.values(), 2))
     return Said(text, tuple(asked), beyond or crowded)
+
+
+def _could_be_one(one: int, other: int) -> bool:
+    """Whether a thing could have all that two mentions ask for: it is one kind, has one shape, one beak and so on."""
+    words = words_of(one | other)
+    asked = [
+        word.split()[-1] if GROUP[word] == "part" else GROUP[word] for word in words if word not in SLOTS
+    ]
+    return len(asked) == len(set(asked))
 
 
 def phrases(concept: str) -> tuple[str, ...]:
