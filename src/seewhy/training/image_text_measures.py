@@ -6,7 +6,7 @@ under the ROC curve is over pixels: how often a pixel of the concept's mask outr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,7 +106,7 @@ def measure_image_text(network: nn.Module, card: Card) -> tuple[Measured, ...]:
 
 def presence(prompted: Prompted, n: int = _PRESENCE) -> list[Measured]:
     """Whole scenes: do those with a concept score higher for its words than those without?"""
-    scenes = _scenes("T8", n)
+    scenes = list(_scenes("T8", n))
     embedded = prompted.pictures(prompted.resized(np.stack([render(scene, SOURCE).rgb for scene in scenes])))
     has = np.array([_bits(scene) for scene in scenes], np.uint64)
     found = []
@@ -124,10 +124,11 @@ def cut_outs(prompted: Prompted, n: int = _CROPS) -> list[Measured]:
     objects: list[tuple[Thing, np.ndarray]] = []
     for scene in _scenes("T8", 4 * n):
         drawn = render(scene, SOURCE)
-        for at, item in enumerate(scene.items):
-            if isinstance(item, Thing) and _share_seen(drawn, at) >= 0.9 and len(objects) < n:
-                objects.append((item, drawn.rgb))
-                break
+        seen = [item for at, item in enumerate(scene.items) if _share_seen(drawn, at) >= 0.9]
+        whole = [item for item in seen if isinstance(item, Thing)]
+        objects += [(item, drawn.rgb) for item in whole[:1]]
+        if len(objects) == n:
+            break
     images = torch.cat([_cut(prompted, picture, item) for item, picture in objects])
     embedded = prompted.pictures(images)
     found = []
@@ -276,9 +277,9 @@ def _shares(mask: Bool[np.ndarray, "S S"]) -> Float[np.ndarray, "g g"]:
     return found
 
 
-def _scenes(task: str, n: int) -> list[Scene]:
+def _scenes(task: str, n: int) -> Iterator[Scene]:
     which = find_task(task)
-    return [which.scene("test", index) for index in range(n)]
+    return (which.scene("test", index) for index in range(n))
 
 
 def _bits(scene: Scene) -> int:

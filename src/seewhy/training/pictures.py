@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from seewhy.scale.disk import PART, make_folder, write_whole, writing
+from seewhy.scale.disk import PART, locked, make_folder, write_whole, writing
 from seewhy.training.loop import Tell
 from seewhy.world.drawing.renderer import render
 from seewhy.world.grammar import WORLD_VERSION
@@ -53,12 +53,16 @@ def pictures(order: Order, folder: Path, tell: Tell | None = None) -> Pictures:
     Raises
     ------
     InputError
-        If the folder cannot be written, or the order asks for what the task has not.
+        If the folder cannot be written, someone else draws the same there, or the order asks for what the task has
+        not.
     """
+    find_task(order.task)  # an unknown one leaves no folder behind
+    folder = folder / order.key
     make_folder(folder)
-    pixels, labels = folder / f"{order.key}.npy", folder / f"{order.key}.labels.npy"
+    pixels, labels = folder / "pixels.npy", folder / "labels.npy"
     if not (pixels.is_file() and labels.is_file()):
-        _draw(order, pixels, labels, tell)
+        with locked(folder):
+            _draw(order, pixels, labels, tell)
     return Pictures(np.load(pixels, mmap_mode="r"), np.load(labels))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8, UInt64
 
-from seewhy.scale.disk import PART, make_folder, write_whole, writing
+from seewhy.scale.disk import PART, locked, make_folder, write_whole, writing
 from seewhy.training.loop import Tell
 from seewhy.training.said import BIT, bits_of, said_by
 from seewhy.world.drawing.renderer import render
@@ -38,7 +38,7 @@ class Mixture:
     split: str
     n: int
     tasks: tuple[str, ...] = ("T8", "T4", "T8")
-    version: int = 1
+    version: int = 2
 
     @property
     def key(self) -> str:
@@ -98,12 +98,13 @@ def scenes(mixture: Mixture, folder: Path, tell: Tell | None = None) -> Scenes:
     Raises
     ------
     InputError
-        If the folder cannot be written.
+        If the folder cannot be written, or someone else draws the same there.
     """
     folder = folder / mixture.key
     make_folder(folder)
     if not (folder / "whole.json").is_file():
-        _draw(mixture, folder, tell)
+        with locked(folder):
+            _draw(mixture, folder, tell)
     return Scenes(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _shapes(1)})
 
 
