@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from model_cards import page as models
 
 from seewhy.attribution.methods import METHODS
 from seewhy.evaluate.metrics import METRICS as SCORES
@@ -179,6 +180,7 @@ PAGES = {
     HERE / "metrics.md": metrics,
     HERE / "bench-tables.md": bench_tables,
     HERE / "world-audit.md": world_audit,
+    HERE / "models.md": models,
 }
 
 

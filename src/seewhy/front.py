@@ -23,8 +23,9 @@ def load(model: Any, **options: Any) -> Classifier:
     Parameters
     ----------
     model
-        A name such as "timm/resnet50.a1_in1k", "torchvision/resnet50", "open_clip/ViT-B-32/openai" or
-        "hf/google/vit-base-patch16-224"; "file.py:factory" for your own; a `torch.nn.Module`; or a `Backbone`.
+        A name such as "seewhy/resnet-t4", which comes with Seewhy, "timm/resnet50.a1_in1k",
+        "torchvision/resnet50", "open_clip/ViT-B-32/openai" or "hf/google/vit-base-patch16-224"; "file.py:factory" for
+        your own; a `torch.nn.Module`; or a `Backbone`.
     options
         As in `backbones.load.load_backbone`: preprocess, classes, layer, weights, device, ...
     """

@@ -16,7 +16,7 @@ from tests.cli.conftest import Seewhy
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the demonstration gives back, without its training."""
+    """What the demonstration gives back."""
 
     as_expected: bool
 
@@ -34,9 +34,9 @@ def demonstration(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], list[Any]
     def put(as_expected: bool) -> list[Any]:
         asked: list[Any] = []
 
-        def main(output: Path, *, seed: int, n_seeds: int, stage: Any) -> Outcome:
-            asked.append((output, seed, n_seeds))
-            stage("training", 1, 2)  # nobody looks at a terminal here, so it is not told
+        def main(output: Path, *, seed: int, stage: Any) -> Outcome:
+            asked.append((output, seed))
+            stage("auditing", 1, 2)  # nobody looks at a terminal here, so it is not told
             return Outcome(as_expected)
 
         monkeypatch.setattr("seewhy.demo.run.main", main)
@@ -47,20 +47,11 @@ def demonstration(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], list[Any]
 
 def test_a_demonstration_as_expected_is_0(demonstration: Any, seewhy: Seewhy) -> None:
     asked = demonstration(True)
-    result = seewhy("demo", "-o", "here", "--seed", "3", "--seeds", "2")
-    assert result.code == 0 and result.out == "the table\n"
-    assert result.err == "Training 4 small networks on generated pictures, some ten seconds each.\n"
-    assert asked == [(Path("here"), 3, 2)]
+    result = seewhy("demo", "-o", "here", "--seed", "3")
+    assert result.code == 0 and result.out == "the table\n" and result.err == ""
     assert json.loads(seewhy("demo", "--json").out) == {"as_expected": True}
-
-
-def test_five_seeds_from_0_are_what_it_takes_by_itself(demonstration: Any, seewhy: Seewhy) -> None:
-    from seewhy.demo.run import N_SEEDS
-
-    asked = demonstration(True)
-    seewhy("demo")
-    assert asked == [(Path("demo"), 0, N_SEEDS)] and N_SEEDS == 5
-    assert seewhy("demo", "--seeds", "0").code == 2
+    assert asked == [(Path("here"), 3), (Path("demo"), 0)]
+    assert seewhy("demo", "--seed", "-1").code == 2
 
 
 def test_a_demonstration_that_fails_is_1(demonstration: Any, seewhy: Seewhy) -> None:

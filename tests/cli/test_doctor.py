@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from seewhy.bundled import cards
+from tests.bundled import made
 from tests.cli.conftest import Seewhy
 
 
@@ -55,3 +57,18 @@ def test_a_named_browser_wins(seewhy: Seewhy, workplace: Path, monkeypatch: pyte
     assert "not found" in next(
         line for line in seewhy("doctor").out.splitlines() if line.startswith("browser")
     )
+
+
+def test_a_damaged_bundled_model_is_told(
+    seewhy: Seewhy, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workplace / "weights"
+    folder.mkdir()
+    monkeypatch.setattr(cards, "FOLDER", folder)
+    assert json.loads(seewhy("doctor", "--json").out)["bundled models"] is None
+    for name in ("a", "b"):
+        made.write(folder, made.card(name=name))
+    (folder / "b.safetensors").write_bytes(b"damaged")
+    whole, damaged = json.loads(seewhy("doctor", "--json").out)["bundled models"]
+    assert whole == "a"
+    assert damaged.startswith("b is damaged: ") and "its SHA-256 is" in damaged

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seewhy.bundled import cards
+from tests.bundled import made
 from tests.cli.conftest import Seewhy
 
 NET = "net.py:build"
@@ -243,3 +245,19 @@ def test_the_real_network_for_small_pictures(data: Path, seewhy: Seewhy, workpla
     answers = json.loads(result.out)["answers"]
     assert np.mean([a["target"]["index"] == k for a, k in zip(answers, labels, strict=True)]) >= 0.5
     assert all(a["target"]["name"] == classes[a["target"]["index"]] for a in answers)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("resnet", "star"), ("vit", "star"), ("clip", "a red star")])
+def test_a_model_that_comes_with_seewhy_explains_a_photograph(
+    kind: str, name: str, seewhy: Seewhy, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "weights").mkdir()
+    made.write(workplace / "weights", made.card(kind))
+    monkeypatch.setattr(cards, "FOLDER", workplace / "weights")
+    (workplace / "words.txt").write_text("a red star\ngrass\n")
+    words = ["--classes", "words.txt"] if kind == "clip" else []
+    result = seewhy("explain", "cat.png", "-m", f"seewhy/{kind}-made", "--target", name, "--json", *words)
+    assert result.code == 0, result.err
+    answer = json.loads(result.out)
+    assert answer["model"]["id"] == f"seewhy/{kind}-made" and not answer["model"]["untrained"]
+    assert answer["target"]["name"] == name and answer["kind"] == "share"

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pytest
+
+from seewhy.bundled import cards
+from tests.bundled import made
 from tests.cli.conftest import Seewhy
 
 
@@ -58,3 +63,16 @@ def test_an_unknown_name_is_1_and_the_hub_offline_3(seewhy: Seewhy) -> None:
     result = seewhy("layers", "timm/resnt18")
     assert result.code == 1 and "Did you mean 'resnet18'" in result.err
     assert seewhy("layers", "hf/google/vit-base-patch16-224").code == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "grid"), [("resnet", 96, [12, 12]), ("vit", 96, [12, 12]), ("clip", 64, [8, 8])]
+)
+def test_models_that_come_with_seewhy_need_neither_weights_nor_classes(
+    kind: str, size: int, grid: list[int], seewhy: Seewhy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{kind}-made.json").write_text(made.card(kind).to_json())
+    monkeypatch.setattr(cards, "FOLDER", tmp_path)
+    report = json.loads(seewhy("layers", f"seewhy/{kind}-made", "--json").out)
+    assert report["model"] == f"seewhy/{kind}-made" and report["input"] == [size, size]
+    assert report["layers"][0]["chosen"] and report["layers"][0]["grid"] == grid

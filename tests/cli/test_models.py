@@ -9,6 +9,8 @@ import pytest
 import safetensors.torch
 import torch
 
+from seewhy.bundled import cards
+from tests.bundled import made
 from tests.cli.conftest import Seewhy
 
 REVISION = "0" * 40
@@ -28,6 +30,7 @@ def test_everything_is_listed_without_a_pattern(seewhy: Seewhy) -> None:
     result = seewhy("models")
     names = result.out.splitlines()
     assert len(names) > 1000 and {name.partition("/")[0] for name in names} == {
+        "seewhy",
         "timm",
         "torchvision",
         "open_clip",
@@ -60,6 +63,68 @@ def test_info_tells_what_is_known(seewhy: Seewhy) -> None:
 def test_info_of_an_unknown_name_is_told(seewhy: Seewhy) -> None:
     result = seewhy("models", "info", "resnet50")
     assert result.code == 1 and "Write 'timm/resnet50' or 'torchvision/resnet50'." in result.err
+
+
+@pytest.fixture
+def bundled(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A classifier and an image-text model of random numbers in the place of those that come with Seewhy."""
+    folder = workplace / "weights"
+    folder.mkdir()
+    for kind in ("resnet", "clip"):
+        made.write(folder, made.card(kind))
+    monkeypatch.setattr(cards, "FOLDER", folder)
+    return folder
+
+
+def test_models_that_come_with_seewhy_are_listed_first(bundled: Path, seewhy: Seewhy) -> None:
+    assert seewhy("models", "list", "seewhy/*").out == "seewhy/clip-made\nseewhy/resnet-made\n"
+    assert seewhy("models", "list").out.startswith("seewhy/clip-made\nseewhy/resnet-made\n")
+
+
+def test_info_of_a_model_that_comes_with_seewhy(bundled: Path, seewhy: Seewhy) -> None:
+    lines = seewhy("models", "info", "seewhy/resnet-made").out.splitlines()
+    size = (bundled / "resnet-made.safetensors").stat().st_size / 1e6
+    assert {
+        "id: seewhy/resnet-made",
+        "title: Is it a star? (resnet)",
+        "task: T2",
+        "classes: 3",
+        "licence: Apache-2.0",
+        "source: trained on Seewhy's world w9, commit 0123456789ab",
+        f"megabytes: {size:.2f}",
+        f"on this machine: {bundled / 'resnet-made.safetensors'}",
+    } <= set(lines)
+    assert any(line.startswith("preprocess: resize short side to 96 (bilinear)") for line in lines)
+    assert not any(line.startswith("words") for line in lines)
+
+
+def test_info_of_an_image_text_model_shows_its_words(bundled: Path, seewhy: Seewhy) -> None:
+    assert (
+        "words: a, red, blue, star, disk, grass, on" in seewhy("models", "info", "clip-made").out.splitlines()
+    )
+    found = json.loads(seewhy("models", "info", "seewhy/clip-made", "--json").out)
+    assert found["words"] == list(made.WORDS) and found["classes"] is None
+
+
+def test_a_model_that_comes_with_seewhy_needs_no_fetching(
+    bundled: Path, seewhy: Seewhy, workplace: Path
+) -> None:
+    result = seewhy("models", "fetch", "seewhy/resnet-made", "--to", "stick")
+    assert result.code == 0 and result.out == f"{bundled}\n"
+    assert "seewhy/resnet-made comes with Seewhy and is whole" in result.err
+    assert not (workplace / "stick").exists()
+    assert json.loads(seewhy("models", "fetch", "resnet-made", "--json").out) == {
+        "id": "seewhy/resnet-made",
+        "folder": str(bundled),
+        "files": ["resnet-made.safetensors"],
+    }
+
+
+def test_a_damaged_model_is_told_instead_of_fetched(bundled: Path, seewhy: Seewhy) -> None:
+    (bundled / "resnet-made.safetensors").write_bytes(b"damaged")
+    for verb in ("info", "fetch"):
+        result = seewhy("models", verb, "seewhy/resnet-made")
+        assert result.code == 1 and "is not the file that its card speaks of" in result.err
 
 
 @pytest.fixture

@@ -27,20 +27,19 @@ def blocks(page: Path) -> Iterator[tuple[str, str, str]]:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder; the demonstration's network is trained once for all pages."""
+    """A folder with the demonstration's pictures and a file that builds a network; little nets are trained once."""
+    from PIL import Image
+
     from seewhy.demo import planted
+    from seewhy.demo.marked import audit_pictures, make_twins
+    from seewhy.demo.run import write_marked, write_photos
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(planted, "build_planted", trained.planted)
-    (tmp_path / "demo" / "pictures").mkdir(parents=True)
-    from PIL import Image
-
-    disks = planted.make_twins(0, n=12).of_class(planted.MARKED_CLASS).marked
-    for i, pixels in enumerate(disks):
-        Image.fromarray(pixels).save(tmp_path / "demo" / "pictures" / f"disk-{i}.png")
-    from seewhy.demo.run import audit_pictures, write_photos
-
-    write_photos(audit_pictures(0, n=210), tmp_path / "demo" / "photos")
+    twins = make_twins(0, n=48)
+    write_marked(twins, tmp_path / "demo" / "pictures")
+    Image.fromarray(twins.plain[0]).save(tmp_path / "demo" / "pictures" / "scene.png")
+    write_photos(audit_pictures(0, n=240), tmp_path / "demo" / "photos")
     network = next(code for _, info, code in blocks(ROOT / "README.md") if "my_net.py" in info)
     (tmp_path / "my_net.py").write_text(network + "\n")
     return tmp_path

@@ -10,6 +10,7 @@ from seewhy.errors import InputError, UnknownName
 from seewhy.hub.resolve import ModelName, factories_in, resolve
 
 CATALOGUE = {
+    "seewhy": ["resnet-t4", "clip"],
     "timm": ["resnet50", "resnet18d", "vit_tiny_patch16_224"],
     "torchvision": ["resnet50", "alexnet"],
     "open_clip": ["ViT-B-32", "RN50"],
@@ -28,6 +29,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "library", "id_", "tag"),
     [
+        ("seewhy/resnet-t4", "seewhy", "resnet-t4", None),
         ("timm/resnet50", "timm", "resnet50", None),
         ("timm/resnet50.a1_in1k", "timm", "resnet50", "a1_in1k"),
         ("torchvision/resnet50@IMAGENET1K_V2", "torchvision", "resnet50", "IMAGENET1K_V2"),
@@ -49,6 +51,23 @@ def test_a_bare_name_of_one_library_is_accepted_and_the_choice_told() -> None:
     parsed = resolve("alexnet", names)
     assert str(parsed) == "torchvision/alexnet"
     assert parsed.note == "'alexnet' is read as 'torchvision/alexnet'"
+
+
+def test_a_model_that_comes_with_seewhy_needs_no_prefix() -> None:
+    parsed = resolve("resnet-t4", names)
+    assert str(parsed) == "seewhy/resnet-t4"
+    assert parsed.note == "'resnet-t4' is read as 'seewhy/resnet-t4'"
+
+
+@pytest.mark.parametrize("text", ["seewhy/resnet-t4@v2", "seewhy/resnet-t4.v2"])
+def test_a_model_that_comes_with_seewhy_has_no_tag(text: str) -> None:
+    assert resolve(text) == ModelName("seewhy", text.removeprefix("seewhy/"))
+    assert str(resolve(text)) == text
+
+
+def test_the_nearest_of_seewhys_own_names_is_told() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'seewhy/resnet-t4'"):
+        resolve("resnet-t5", names)
 
 
 def test_a_bare_name_keeps_its_tag() -> None:
@@ -93,9 +112,11 @@ def test_a_name_like_nothing_gets_the_forms() -> None:
         ("./mine", "or 'local:./mine' for a folder"),
         ("hf-hub:timm/resnet50", "Seewhy writes it 'hf/timm/resnet50'."),
         ("local-dir:mine", "Seewhy writes it 'local:mine'."),
-        ("seewhy/birds", "Seewhy brings no models of its own"),
+        ("seewy/resnet-t4", "Did you mean 'seewhy/resnet-t4'?"),
+        ("seewhy/", "Names have the forms seewhy/NAME, timm/NAME[.TAG]"),
+        ("seewhy/a/b", "Names have the forms seewhy/NAME"),
         ("local:", "A folder follows 'local:'."),
-        ("timm/", "Names have the forms timm/NAME[.TAG]"),
+        ("timm/", "Names have the forms seewhy/NAME, timm/NAME[.TAG]"),
         ("timm/../x", "Names have the forms"),
         ("hf/a/b/c", "Names have the forms"),
         ("", "Names have the forms"),
@@ -116,6 +137,8 @@ def test_an_existing_folder_is_a_local_model(tmp_path: Path) -> None:
 def test_a_library_prefix_wins_over_a_folder_of_that_name(tmp_path: Path) -> None:
     (tmp_path / "timm" / "resnet50").mkdir(parents=True)
     assert resolve("timm/resnet50").library == "timm"
+    (tmp_path / "seewhy" / "resnet-t4").mkdir(parents=True)
+    assert resolve("seewhy/resnet-t4").library == "seewhy"
 
 
 def test_a_file_with_a_factory(tmp_path: Path) -> None:

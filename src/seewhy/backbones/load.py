@@ -24,6 +24,7 @@ from seewhy.hub.store import MANIFEST, read_manifest
 from seewhy.images.preprocess import Preprocess
 
 _MODULES = {
+    "seewhy": "seewhy.backbones.bundled",
     "timm": "seewhy.backbones.timm",
     "torchvision": "seewhy.backbones.torchvision",
     "open_clip": "seewhy.backbones.open_clip",
@@ -49,15 +50,15 @@ def load_backbone(
     Parameters
     ----------
     model
-        A name ("timm/resnet50.a1_in1k", "torchvision/resnet50@IMAGENET1K_V2", "open_clip/ViT-B-32/openai",
-        "hf/google/vit-base-patch16-224"), a folder ("local:dir"), "file.py:factory", a `torch.nn.Module`, or
-        a `Backbone` (whose settings are kept where nothing else is said).
+        A name ("seewhy/resnet-t4", "timm/resnet50.a1_in1k", "torchvision/resnet50@IMAGENET1K_V2",
+        "open_clip/ViT-B-32/openai", "hf/google/vit-base-patch16-224"), a folder ("local:dir"), "file.py:factory",
+        a `torch.nn.Module`, or a `Backbone` (whose settings are kept where nothing else is said).
     weights
         "default": those that the name means. None: random ones, the same at every call; results are marked
         untrained. A file or folder: these. Names and folders only.
     classes
-        Class names in the order of the logits, or a file with them (one a line, or JSON). For open_clip the
-        words that pictures are compared with.
+        Class names in the order of the logits, or a file with them (one a line, or JSON). For open_clip and
+        seewhy/clip the words that pictures are compared with.
     preprocess, layer, output
         As in `Backbone`; they win over what the model says.
     device

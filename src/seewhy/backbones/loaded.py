@@ -40,7 +40,11 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Info:
-    """What is known about a name without loading it; `origins` say where its weights come from."""
+    """What is known about a name without loading it.
+
+    `origins` say where its weights come from; `here` is where they are, of a model that comes with Seewhy, and
+    `words` all that its texts may hold, where they are few.
+    """
 
     id: str
     weights: tuple[str, ...] = ()
@@ -50,6 +54,10 @@ class Info:
     paper: str = ""
     megabytes: float | None = None
     origins: tuple[Origin, ...] = ()
+    here: Path | None = None
+    title: str = ""
+    task: str = ""
+    words: tuple[str, ...] = ()
 
 
 def config_kind(folder: Path) -> Literal["timm", "hf"] | None:

@@ -90,17 +90,7 @@ def _load(name: ModelName, request: Request) -> Loaded:
 
     tag = _tag(name, needed=request.weights == "default")
     model_id = str(ModelName("open_clip", name.id, tag))
-    classes = request.classes
-    if classes is None and request.weights is None:
-        classes = ("class 0", "class 1")
-    if not classes:
-        raise InputError(
-            message(
-                f"{model_id!r} compares pictures with words, and no class names were given.",
-                "Its classes are whatever words you name.",
-                'Pass classes=["cat", "dog"] (--classes FILE with one name a line).',
-            )
-        )
+    classes = classes_for(request, model_id, ("class 0", "class 1"), 'classes=["cat", "dog"]')
     cfg = dict(open_clip.get_pretrained_cfg(name.id, tag)) if tag else {}
     path: Path | None = None
     if request.weights == "default":
@@ -113,11 +103,33 @@ def _load(name: ModelName, request: Request) -> Loaded:
     tokenizer = _tokenizer(name.id, text, model_id, request.local_files_only)
     model = _build(name.id, path, cfg, model_id)
     return Loaded(
-        _zero_shot(model, tokenizer, classes),
+        zero_shot(model, tokenizer, [TEMPLATE.format(name) for name in classes]),
         model_id,
         preprocess_of(model.visual.preprocess_cfg, "open_clip preprocess config"),
-        list(classes),
+        classes,
     )
+
+
+def classes_for(request: Request, model_id: str, without_meaning: Sequence[str], example: str) -> list[str]:
+    """The words to compare with; random weights without any get words of no meaning, so that layers can be listed.
+
+    Raises
+    ------
+    InputError
+        If there are none; the message shows how they are passed by an `example`.
+    """
+    classes = request.classes
+    if classes is None and request.weights is None:
+        classes = without_meaning
+    if not classes:
+        raise InputError(
+            message(
+                f"{model_id!r} compares pictures with words, and no class names were given.",
+                "Its classes are whatever words you name.",
+                f"Pass {example} (--classes FILE with one name a line).",
+            )
+        )
+    return list(classes)
 
 
 def info(name: ModelName) -> Info:
@@ -153,12 +165,12 @@ def preprocess_of(cfg: dict[str, Any], source: str) -> Preprocess:
     )
 
 
-def _zero_shot(model: Any, tokenizer: Any, classes: Sequence[str]) -> ZeroShot:
+def zero_shot(model: Any, tokenizer: Any, texts: Sequence[str]) -> ZeroShot:
+    """An `open_clip.CLIP`, put into eval mode, as a classifier with one class for each text."""
     model.eval()
-    texts = [TEMPLATE.format(name) for name in classes]
     with torch.no_grad():
         parts = [
-            model.encode_text(tokenizer(texts[i : i + _TEXTS_AT_ONCE]), normalize=True)
+            model.encode_text(tokenizer(list(texts[i : i + _TEXTS_AT_ONCE])), normalize=True)
             for i in range(0, len(texts), _TEXTS_AT_ONCE)
         ]
         shift = getattr(model, "logit_bias", None)

@@ -67,6 +67,7 @@ def examine(*, online: bool = False) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "version of": {name: _version(name) for name in LIBRARIES},
+        "bundled models": _bundled(),
         "devices": _devices(),
         "cpu cores": os.cpu_count(),
         "free disk GB": {name: _free(path) for name, path in folders.items()},
@@ -83,6 +84,22 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _bundled() -> list[str] | None:
+    """The models that came with Seewhy; of one that is damaged, what is wrong."""
+    from seewhy.bundled import cards
+    from seewhy.errors import SeewhyError
+
+    found = []
+    for name in cards.names():
+        try:
+            cards.content(cards.card(name))
+        except SeewhyError as error:
+            found.append(f"{name} is damaged: {str(error).splitlines()[0]}")
+        else:
+            found.append(name)
+    return found or None
 
 
 def _devices() -> list[str]:

@@ -37,7 +37,8 @@ def explain(
         typer.Option(
             "--model",
             "-m",
-            help="timm/NAME, torchvision/NAME, open_clip/ARCH/TAG, hf/ORG/NAME, local:DIR or FILE.py:FACTORY.",
+            help="seewhy/NAME, timm/NAME, torchvision/NAME, open_clip/ARCH/TAG, hf/ORG/NAME, local:DIR or "
+            "FILE.py:FACTORY.",
             show_default=False,
         ),
     ],

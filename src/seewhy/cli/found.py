@@ -29,7 +29,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="timm/NAME, torchvision/NAME, open_clip/ARCH/TAG, hf/ORG/NAME, local:DIR or FILE.py:FACTORY.",
+        help="seewhy/NAME, timm/NAME, torchvision/NAME, open_clip/ARCH/TAG, hf/ORG/NAME, local:DIR or "
+        "FILE.py:FACTORY.",
         show_default=False,
     ),
 ]

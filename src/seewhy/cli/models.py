@@ -22,7 +22,10 @@ app = typer.Typer(
 )
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="Such as timm/resnet50.a1_in1k.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="NAME", help="Such as seewhy/resnet-t4 or timm/resnet50.a1_in1k.", show_default=False
+    ),
 ]
 
 
@@ -67,12 +70,15 @@ def info(name: Name, as_json: Json = False, debug: Debug = False) -> None:
     from seewhy.hub.locate import cached
 
     found = look_up(name)
-    path = cached(found.id, found.origins)
+    path = found.here or cached(found.id, found.origins)
     row: dict[str, Any] = {
         "id": found.id,
+        "title": found.title,
+        "task": found.task,
         "weights": list(found.weights),
         "preprocess": found.preprocess,
         "classes": found.n_classes,
+        "words": list(found.words),
         "licence": found.licence,
         "source": found.paper,
         "megabytes": found.megabytes,
@@ -100,12 +106,17 @@ def fetch(
 ) -> None:
     """Write a model's files with their hashes into a folder that can be carried to a machine without a network.
 
-    There, ./models and $SEEWHY_HOME/models are looked into before anything else.
+    There, ./models and $SEEWHY_HOME/models are looked into before anything else. Models that come with Seewhy
+    (seewhy/...) are there wherever it is installed: nothing is written.
     """
     from seewhy.backbones.load import info as look_up
     from seewhy.hub.store import problems_in, write_folder
 
     found = look_up(name)
+    if found.here is not None:
+        talk(f"{found.id} comes with Seewhy and is whole: there is nothing to fetch")
+        _wrote(found.id, found.here.parent, [found.here.name], as_json)
+        return
     with progress(f"fetching {found.id}") as tell:
         files = _files(found, tell)
     folder = write_folder(found.id, files, to)
@@ -115,10 +126,7 @@ def fetch(
             message(f"{folder} is not as it was written: {'; '.join(problems)}.", "", "Try again.")
         )
     talk(f"wrote {folder}; on another machine put it into ./models or $SEEWHY_HOME/models")
-    if as_json:
-        data_json({"id": found.id, "folder": str(folder), "files": sorted(files)})
-    else:
-        data(str(folder))
+    _wrote(found.id, folder, sorted(files), as_json)
 
 
 @app.command("verify")
@@ -232,6 +240,13 @@ def _files(found: Info, tell: Any) -> dict[str, Path]:
         return files_of(folder)
     file = locate(found.id, found.origins, megabytes=found.megabytes, progress=tell)
     return {file.name: file}
+
+
+def _wrote(model_id: str, folder: Path, files: list[str], as_json: bool) -> None:
+    if as_json:
+        data_json({"id": model_id, "folder": str(folder), "files": files})
+    else:
+        data(str(folder))
 
 
 def _origins(found: Info) -> list[str]:

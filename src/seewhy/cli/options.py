@@ -10,7 +10,8 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="timm/NAME, torchvision/NAME, open_clip/ARCH/TAG, hf/ORG/NAME, local:DIR or FILE.py:FACTORY.",
+        help="seewhy/NAME, timm/NAME, torchvision/NAME, open_clip/ARCH/TAG, hf/ORG/NAME, local:DIR or "
+        "FILE.py:FACTORY.",
         show_default=False,
     ),
 ]
@@ -21,7 +22,7 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         metavar="FILE",
-        help="Class names, one a line or JSON; for open_clip the words to compare with.",
+        help="Class names, one a line or JSON; for open_clip and seewhy/clip the words to compare with.",
         show_default=False,
     ),
 ]

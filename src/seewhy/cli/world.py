@@ -1,4 +1,4 @@
-"""`seewhy world`: look at a scene of the ground-truth world, or write many of them for other programs."""
+"""`seewhy world`: look at a scene of the ground-truth world, write many of them for other programs, train on them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seewhy.cli import world_audit
+from seewhy.cli import world_audit, world_train
 from seewhy.cli.console import data, data_json, progress, table, talk, verb
 from seewhy.cli.options import Debug, Json
 
@@ -40,6 +40,7 @@ Bias = Annotated[
 
 
 app.command("audit")(world_audit.audit)
+app.command("train")(world_train.train)
 
 
 @app.command("show")

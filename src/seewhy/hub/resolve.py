@@ -1,5 +1,6 @@
 """What a model name means: which library, which network, which weights. Pure text, nothing heavy imported.
 
+seewhy/NAME       one of the models that come with Seewhy
 timm/NAME[.TAG]   torchvision/NAME[@WEIGHTS]   open_clip/ARCH[/TAG]   hf/ORG/NAME[@REVISION]
 local:DIR or an existing path                  FILE.py:FACTORY
 """
@@ -15,12 +16,15 @@ from typing import Literal, cast
 
 from seewhy.errors import InputError, UnknownName, did_you_mean, message, nearest
 
-Library = Literal["timm", "torchvision", "open_clip", "hf", "local", "file"]
+Library = Literal["seewhy", "timm", "torchvision", "open_clip", "hf", "local", "file"]
 Catalogue = Mapping[str, Sequence[str]]
 """Library -> its network names, without weights."""
 
-LIBRARIES = ("timm", "torchvision", "open_clip", "hf")
-FORMS = "timm/NAME[.TAG], torchvision/NAME[@WEIGHTS], open_clip/ARCH[/TAG], hf/ORG/NAME, local:DIR, FILE.py:FACTORY"
+LIBRARIES = ("seewhy", "timm", "torchvision", "open_clip", "hf")
+FORMS = (
+    "seewhy/NAME, timm/NAME[.TAG], torchvision/NAME[@WEIGHTS], open_clip/ARCH[/TAG], hf/ORG/NAME, local:DIR, "
+    "FILE.py:FACTORY"
+)
 
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<factory>[^:/\\]*)", re.DOTALL)
 # Prefixes of other tools for the same things, so that a pasted name gets the right correction.
@@ -32,7 +36,8 @@ class ModelName:
     """A model name taken apart.
 
     `id` is the network's name, a folder or a file; `tag` says which weights (timm tag, torchvision weights,
-    open_clip tag, revision) or which factory; `note` tells a choice that was made for the user.
+    open_clip tag, revision) or which factory; `note` tells a choice that was made for the user. Models
+    that come with Seewhy have one set of weights and no tag.
     """
 
     library: Library
@@ -45,8 +50,10 @@ class ModelName:
             return f"local:{self.id}"
         if self.library == "file":
             return f"{self.id}:{self.tag}"
+        if self.tag is None:
+            return f"{self.library}/{self.id}"
         mark = {"timm": ".", "torchvision": "@", "open_clip": "/", "hf": "@"}[self.library]
-        return f"{self.library}/{self.id}" + (f"{mark}{self.tag}" if self.tag else "")
+        return f"{self.library}/{self.id}{mark}{self.tag}"
 
 
 def resolve(
@@ -86,8 +93,6 @@ def resolve(
     library, slash, rest = name.partition("/")
     if slash and library in LIBRARIES:
         return _in_library(name, library, rest)
-    if slash and library == "seewhy":
-        raise _unknown(name, "Seewhy brings no models of its own under this prefix.")
     if _exists(name):
         return _path(name)
     if colon and prefix.lower() in _FOREIGN:
@@ -114,12 +119,12 @@ def factories_in(path: Path) -> list[str]:
 
 
 def _in_library(name: str, library: str, rest: str) -> ModelName:
-    tag: str | None
+    tag = ""
     if library == "timm":
         rest, _, tag = rest.partition(".")
     elif library == "open_clip":
         rest, _, tag = rest.partition("/")
-    else:
+    elif library != "seewhy":
         rest, _, tag = rest.partition("@")
     wrong = not rest or (library != "hf" and "/" in rest + tag) or (library == "hf" and rest.count("/") > 1)
     if wrong or any(part in ("", ".", "..") for part in rest.split("/")):
