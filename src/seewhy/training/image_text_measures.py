@@ -7,7 +7,7 @@ under the ROC curve is over pixels: how often a pixel of the concept's mask outr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
 from seewhy.bundled.cards import Card, Measured
+from seewhy.bundled.image_text import PATCH
 from seewhy.bundled.load import tokenizer
+from seewhy.evaluate.statistics.intervals import Interval, interval
 from seewhy.evaluate.what.concepts import auroc_matrix
 from seewhy.training.pairs import CIRCLE_RADIUS, Circle, draw_circle
 from seewhy.training.said import BIT, GROUPS, bits_of, phrase
@@ -28,6 +30,7 @@ SOURCE = 96
 """Side at which scenes are drawn, before they are brought to the model's size."""
 GRID = 7
 _AT_ONCE = 256
+_RESAMPLES = 200
 _PRESENCE, _CROPS, _CIRCLED, _MAPS = 1000, 1000, 500, 100
 _BARS = {
     "presence AUROC: colour": 0.99,
@@ -101,7 +104,7 @@ def measure_image_text(network: nn.Module, card: Card) -> tuple[Measured, ...]:
     found = [*presence(prompted), *cut_outs(prompted), *circled(prompted), *maps(prompted)]
     if card.recipe.get("cells"):
         return tuple(found)
-    return tuple(Measured(one.what, one.on, one.n, one.value, one.low, one.high) for one in found)
+    return tuple(replace(one, bar=None) for one in found)
 
 
 def presence(prompted: Prompted, n: int = _PRESENCE) -> list[Measured]:
@@ -114,8 +117,7 @@ def presence(prompted: Prompted, n: int = _PRESENCE) -> list[Measured]:
         names = GROUPS[group]
         scores = (embedded @ prompted.words([phrase(name, 1).text for name in names]).T).numpy()
         there = np.stack([(has & np.uint64(BIT[name])) > 0 for name in names], 1)
-        areas = np.diag(auroc_matrix(scores, there))
-        found.append(_measured(f"presence AUROC: {group}", "T8 test", n, float(np.nanmean(areas))))
+        found.append(_areas(f"presence AUROC: {group}", "T8 test", scores, there))
     return found
 
 
@@ -136,13 +138,13 @@ def cut_outs(prompted: Prompted, n: int = _CROPS) -> list[Measured]:
         names = GROUPS[group]
         said = (embedded @ prompted.words([phrase(name, 1).text for name in names]).T).argmax(1).numpy()
         right = np.array([getattr(item, group) for item, _ in objects]) == np.array(names)[said]
-        found.append(_measured(f"cut-outs: {group}", "T8 test", len(right), float(right.mean())))
+        found.append(_share(f"cut-outs: {group}", "T8 test", right))
     pairs = [(colour, shape) for colour in GROUPS["colour"] for shape in GROUPS["shape"]]
     said = (embedded @ prompted.words([f"a {colour} {shape}" for colour, shape in pairs]).T).argmax(1).numpy()
     right = np.array(
         [pairs[k] == (item.colour, item.shape) for k, (item, _) in zip(said, objects, strict=True)]
     )
-    found.append(_measured("cut-outs: colour and shape of 64", "T8 test", len(right), float(right.mean())))
+    found.append(_share("cut-outs: colour and shape of 64", "T8 test", right))
     return found + _parts(prompted, n)
 
 
@@ -163,11 +165,10 @@ def _parts(prompted: Prompted, n: int) -> list[Measured]:
     words = prompted.words([phrase(name, 1).text for name in names])
     scores = (prompted.pictures(torch.cat(images)) @ words.T).numpy()
     there = np.stack([(np.array(has, np.uint64) & np.uint64(BIT[name])) > 0 for name in names], 1)
-    areas = np.diag(auroc_matrix(scores, there))
     on = "creatures of T4 and T8 test"
     return [
-        _measured("cut-outs: part presence AUROC", on, len(has), float(np.nanmean(areas))),
-        _measured("cut-outs: part presence AUROC, worst part", on, len(has), float(np.nanmin(areas))),
+        _areas("cut-outs: part presence AUROC", on, scores, there),
+        _areas("cut-outs: part presence AUROC, worst part", on, scores, there, worst=True),
     ]
 
 
@@ -197,18 +198,19 @@ def circled(prompted: Prompted, n: int = _CIRCLED) -> list[Measured]:
             break
     on = f"T8 test, chance {np.mean(chance):.2f}"
     return [
-        _measured("circled thing's text first", on, cases, float(np.mean(first))),
-        _measured("the same without the circle", on, cases, float(np.mean(bare))),
+        _share("circled thing's text first", on, np.array(first)),
+        _share("the same without the circle", on, np.array(bare)),
     ]
 
 
 def maps(prompted: Prompted, n: int = _MAPS) -> list[Measured]:
     """Where: maps from red circles on a 7x7 grid, and from the tokens, against the masks of the objects."""
-    area: dict[str, list[float]] = {"circle": [], "dense": []}
-    points: list[float] = []
-    right: list[float] = []
-    perfect: list[float] = []
-    for scene in _scenes("T8", n):
+    names = ("red-circle maps: AUROC", "dense tokens: AUROC")
+    points = "red-circle maps: pointing within .07", "a perfect 7x7 map: pointing within .07"
+    right = "red-circle maps: right against other things"
+    found: dict[str, list[float]] = {name: [] for name in (*names, *points, right)}
+    scene_of: list[int] = []
+    for index, scene in enumerate(_scenes("T8", n)):
         texts = {at: _described(item) for at, item in enumerate(scene.items) if isinstance(item, Thing)}
         texts = {at: text for at, text in texts.items() if list(texts.values()).count(text) == 1}
         drawn = render(scene, SOURCE)
@@ -219,28 +221,19 @@ def maps(prompted: Prompted, n: int = _MAPS) -> list[Measured]:
         words = prompted.words([texts[at] for at in masks])
         clean = prompted.resized(drawn.rgb[None])
         cells = (prompted.pictures(_with_circles(clean[0])) @ words.T).T.reshape(-1, GRID, GRID)
-        side = prompted.size // 8
+        side = prompted.size // PATCH
         dense = (prompted.tokens(clean)[0] @ words.T).T.reshape(-1, side, side)
         for k, (at, mask) in enumerate(masks.items()):
-            circle_map, dense_map = _enlarged(cells[k]), _enlarged(dense[k])
-            area["circle"].append(_area(circle_map, mask))
-            area["dense"].append(_area(dense_map, mask))
-            points.append(_points(cells[k].numpy(), mask))
-            perfect.append(_points(_shares(mask), mask))
+            circle_map = _enlarged(cells[k])
+            found[names[0]].append(_area(circle_map, mask))
+            found[names[1]].append(_area(_enlarged(dense[k]), mask))
+            found[points[0]].append(_points(cells[k].numpy(), mask))
+            found[points[1]].append(_points(_shares(mask), mask))
             others = [other for name, other in masks.items() if name != at]
-            if others:
-                inside = mask | np.logical_or.reduce(others)
-                right.append(_area(circle_map[inside], mask[inside]))
-    n_maps = len(points)
-    return [
-        _measured("red-circle maps: AUROC", "T8 test", n_maps, float(np.mean(area["circle"]))),
-        _measured("red-circle maps: pointing within .07", "T8 test", n_maps, float(np.mean(points))),
-        _measured("a perfect 7x7 map: pointing within .07", "T8 test", n_maps, float(np.mean(perfect))),
-        _measured(
-            "red-circle maps: right against other things", "T8 test", len(right), float(np.mean(right))
-        ),
-        _measured("dense tokens: AUROC", "T8 test", n_maps, float(np.mean(area["dense"]))),
-    ]
+            inside = mask | np.logical_or.reduce(others) if others else mask
+            found[right].append(_area(circle_map[inside], mask[inside]) if others else float("nan"))
+            scene_of.append(index)
+    return [_mean(name, found[name], scene_of) for name in (names[0], *points, right, names[1])]
 
 
 def _with_circles(clean: Float32[Tensor, "3 s s"]) -> Float32[Tensor, "49 3 s s"]:
@@ -307,5 +300,36 @@ def _cut(prompted: Prompted, picture: np.ndarray, item: Thing | Creature) -> Flo
     return prompted.resized(picture[None, top:bottom, left:right])
 
 
-def _measured(what: str, on: str, n: int, value: float) -> Measured:
-    return Measured(what, on, n, round(value, 4), bar=_BARS.get(what))
+def _share(what: str, on: str, right: np.ndarray) -> Measured:
+    return _measured(what, on, len(right), interval(right.astype(float), kind="wilson"))
+
+
+def _mean(what: str, values: Sequence[float], scene_of: Sequence[int]) -> Measured:
+    """A mean over objects, whose interval draws whole scenes."""
+    known = np.array([not np.isnan(value) for value in values])
+    found = interval(np.array(values)[known], groups=np.array(scene_of)[known])
+    return _measured(what, "T8 test", int(known.sum()), found)
+
+
+def _areas(what: str, on: str, scores: np.ndarray, there: np.ndarray, *, worst: bool = False) -> Measured:
+    """The mean (or least) AUROC of several concepts, with a percentile interval over pictures drawn again."""
+    rng = np.random.default_rng(0)
+    n = len(scores)
+    rows = [np.arange(n), *(rng.integers(0, n, n) for _ in range(_RESAMPLES))]
+    area = [_area_of(scores[some], there[some]) for some in rows]
+    values = np.array([np.nanmin(one) if worst else np.nanmean(one) for one in area])
+    low, high = np.quantile(values[1:], (0.025, 0.975))
+    return Measured(what, on, n, _round(values[0]), _round(low), _round(high), _BARS.get(what))
+
+
+def _area_of(scores: np.ndarray, there: np.ndarray) -> np.ndarray:
+    return np.array([auroc_matrix(scores[:, [k]], there[:, [k]])[0, 0] for k in range(scores.shape[1])])
+
+
+def _measured(what: str, on: str, n: int, found: Interval) -> Measured:
+    value, low, high = (_round(number) for number in (found.mean, found.low, found.high))
+    return Measured(what, on, n, value, low, high, _BARS.get(what))
+
+
+def _round(value: float) -> float:
+    return round(float(value), 4)
