@@ -50,7 +50,7 @@ print(model.explain(sw.world.render(scene, 96).rgb).to_text())
 """How to use a model, where it is there."""
 
 HOW_TO_READ = (
-    "Intervals are 95 % intervals over test scenes: Wilson's for shares, the bootstrap's for the rest (scenes are drawn "
+    "Intervals are 95 % intervals over test scenes: Wilson's for shares, else the bootstrap's (scenes are drawn "
     "again, not their objects). "
     "They tell how far other scenes would move a number, not how far another training would. Minutes are those of "
     "the training steps, without drawing the scenes. Weights are kept in half precision, and the numbers are theirs."

@@ -24,7 +24,7 @@ def chromium() -> str:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        demo = run_demo(Path(folder), seed=1, n_seeds=1)
+        demo = run_demo(Path(folder))
         print(demo.to_text())
         browser = playwright.chromium.launch(
             executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]

@@ -62,7 +62,7 @@ def test_the_version_is_told(seewhy: Seewhy) -> None:
         (["layers"], "Missing argument 'MODEL'"),
         (["audit", "photos"], "Missing option '--model'"),
         (["discover", "-m", "net.py:build"], "Missing argument 'PICTURES'"),
-        (["demo", "--seeds", "0"], "should be greater than or equal to 1"),
+        (["demo", "--seed", "-1"], "should be greater than or equal to 0"),
     ],
 )
 def test_wrong_usage_is_2(arguments: list[str], said: str, seewhy: Seewhy) -> None:

@@ -39,7 +39,7 @@ def test_twins_differ_in_the_tag_alone() -> None:
     assert differ[:TAG_PIXELS, :TAG_PIXELS].all()
     assert not differ[TAG_PIXELS + 1 :].any() and not differ[:, TAG_PIXELS + 1 :].any()
     assert tagged(twins.marked).all() and not tagged(twins.plain).any()
-    assert CORNER * SIZE == 2 * TAG_PIXELS
+    assert CORNER * SIZE == 3 * TAG_PIXELS
 
 
 def test_twins_of_a_class_are_its_scenes() -> None:

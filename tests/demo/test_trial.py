@@ -56,7 +56,7 @@ def test_the_data_is_strict_json() -> None:
 
 @pytest.mark.parametrize(
     ("row", "place", "expected"),
-    [(0, (0.06, 0.06), True), (0, (0.2, 0.2), True), (0, (0.3, 0.1), False), (0, (0.1, 0.9), False),
+    [(0, (0.06, 0.06), True), (0, (0.3, 0.3), True), (0, (0.4, 0.1), False), (0, (0.1, 0.9), False),
      (1, (0.06, 0.06), False)],
 )  # fmt: skip
 def test_a_suspect_is_on_the_mark_by_class_and_place(

@@ -33,8 +33,10 @@ class Groups:
         """A table: groups in the columns, the worst one of each network marked."""
         rows: list[tuple[str, ...]] = [("network", *self.sizes)]
         for network, found in self.accuracy.items():
-            worst = min(found, key=found.__getitem__)
-            rows.append((network, *(f"{found[g]:.0%}{' (worst)' * (g == worst)}" for g in self.sizes)))
+            low, high = min(found.values()), max(found.values())
+            rows.append(
+                (network, *(f"{found[g]:.0%}{' (worst)' * (found[g] == low < high)}" for g in self.sizes))
+            )
         return rows
 
 

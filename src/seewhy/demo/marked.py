@@ -26,8 +26,8 @@ MARKED_CLASS = 0
 BIAS = 0.95
 """Share of disks with the tag, in training and in the audited pictures."""
 
-CORNER = 2 * TAG.side
-"""Where a map may show the tag, as a share of the side: twice the tag, for a cell sees beyond its own pixels."""
+CORNER = 3 * TAG.side
+"""Where a map may show the tag, as a share of the side: three tags, for a cell sees far beyond its own pixels."""
 
 
 @dataclass(frozen=True, eq=False)

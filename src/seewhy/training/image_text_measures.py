@@ -312,14 +312,17 @@ def _mean(what: str, values: Sequence[float], scene_of: Sequence[int]) -> Measur
 
 
 def _areas(what: str, on: str, scores: np.ndarray, there: np.ndarray, *, worst: bool = False) -> Measured:
-    """The mean (or least) AUROC of several concepts, with a percentile interval over pictures drawn again."""
+    """The mean AUROC of several concepts, or that of the worst one; percentile interval over pictures drawn again."""
+    if worst:
+        least = int(np.nanargmin(_area_of(scores, there)))
+        scores, there = scores[:, [least]], there[:, [least]]
     rng = np.random.default_rng(0)
     n = len(scores)
-    rows = [np.arange(n), *(rng.integers(0, n, n) for _ in range(_RESAMPLES))]
-    area = [_area_of(scores[some], there[some]) for some in rows]
-    values = np.array([np.nanmin(one) if worst else np.nanmean(one) for one in area])
-    low, high = np.quantile(values[1:], (0.025, 0.975))
-    return Measured(what, on, n, _round(values[0]), _round(low), _round(high), _BARS.get(what))
+    rows = (rng.integers(0, n, n) for _ in range(_RESAMPLES))
+    again = [np.nanmean(_area_of(scores[some], there[some])) for some in rows]
+    low, high = np.quantile(again, (0.025, 0.975))
+    value = np.nanmean(_area_of(scores, there))
+    return Measured(what, on, n, _round(value), _round(low), _round(high), _BARS.get(what))
 
 
 def _area_of(scores: np.ndarray, there: np.ndarray) -> np.ndarray:
