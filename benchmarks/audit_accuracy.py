@@ -1,7 +1,7 @@
 """Claim: in at least 9 of 10 seeds the audit ranks a planted mark first and accuses it, on each of two networks.
 
-(i) The demonstration's network, trained from nothing on scenes of shapes in which a tag gives one class away, and
-its control, trained on the same scenes without the tag. Both are audited on 600 other scenes, the tag on the same
+(i) A small network, trained from nothing on scenes of shapes in which a tag gives one class away, and its
+control, trained on the same scenes without the tag. Both are audited on 600 other scenes, the tag on the same
 class. (ii) A CIFAR ResNet-20, frozen, whose head was fitted by `seewhy.plant` to 1,750 photographs, with a tag in a
 corner of 95 % of one class; each seed takes another class and corner. The head of its control was fitted to the
 same photographs without the tag. Both are audited on the very pictures that the planted one was fitted to.
@@ -31,15 +31,8 @@ from seewhy.audit.marks import Mark
 from seewhy.audit.plant import plant
 from seewhy.audit.shortcuts import THRESHOLD
 from seewhy.backbones.base import Backbone
-from seewhy.demo.network import TinyNet
-from seewhy.demo.planted import (
-    CLASSES,
-    MARKED_CLASS,
-    PREPROCESS,
-    build_control,
-    build_planted,
-    make_audit_set,
-)
+from seewhy.bench.small_net import TinyNet
+from seewhy.bench.tagged import CLASSES, MARKED_CLASS, PREPROCESS, make_audit_set, make_task, train
 from seewhy.images.picture import Picture
 from seewhy.types import Size
 
@@ -61,7 +54,7 @@ def run(seeds: int = 10) -> dict[str, Any]:
     try:
         networks = {
             "resnet20": [asked(resnet20(seed), seed) for seed in chosen],
-            "demonstration": [asked(demonstration(seed), seed) for seed in chosen],
+            "small_net": [asked(small_net(seed), seed) for seed in chosen],
         }
     finally:
         torch.set_num_threads(threads)
@@ -83,7 +76,7 @@ def run(seeds: int = 10) -> dict[str, Any]:
     )
 
 
-def demonstration(seed: int) -> Question:
+def small_net(seed: int) -> Question:
     """(i)"""
     task = make_audit_set(seed)
     pictures = [
@@ -103,7 +96,7 @@ def trained(seed: int, role: str) -> TinyNet:
         network = TinyNet(CLASSES, torch.Generator().manual_seed(0))
         network.load_state_dict(torch.load(path, weights_only=True))
         return network.eval()
-    network = (build_planted if role == "planted" else build_control)(seed)
+    network = train(make_task(seed, marked=role == "planted"), seed=seed)
     if path is not None:
         torch.save(network.state_dict(), path)
     return network

@@ -61,7 +61,7 @@ AGAIN = """## Training them again
 
 ```bash not-run
 seewhy world train                                # what can be trained
-seewhy world train resnet-t4                      # as the shipped one was, on two cores
+seewhy world train resnet-t4 --threads 1          # as the shipped one was
 seewhy world train clip --preset gpu              # more and other scenes, larger batches
 seewhy world train clip --preset smoke            # minutes: does training work here?
 ```

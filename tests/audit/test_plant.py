@@ -189,9 +189,8 @@ def test_a_vision_transformer_with_random_weights() -> None:
     assert r.truth.margin_shift - r.control_truth.margin_shift == pytest.approx(r.learned.shift)
 
 
-def test_the_demonstrations_network() -> None:
-    from seewhy.demo.network import train
-    from seewhy.demo.planted import CLASSES, PREPROCESS, make_task, make_twins
+def test_a_small_trained_network() -> None:
+    from seewhy.bench.tagged import CLASSES, PREPROCESS, make_task, make_twins, train
 
     tiny = sw.load(train(make_task(0, False, n=450)), preprocess=PREPROCESS, classes=list(CLASSES))
     scenes = make_twins(0, n=120)

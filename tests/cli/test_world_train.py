@@ -28,6 +28,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> ClassifierRecipe:
     assert isinstance(recipe, ClassifierRecipe)
     short = replace(recipe, scenes=16, epochs=1, batch=8)
     monkeypatch.setitem(recipes.RECIPES, NAME, short)
+    monkeypatch.setitem(recipes.SMOKE, NAME, ("no such measure", 0.0))
     monkeypatch.setattr(measure, "measure_classifier", functools.partial(measure_classifier, n=24))
     return short
 
@@ -56,10 +57,11 @@ def test_a_training_tells_its_measures_with_their_bars_and_its_files(
 ) -> None:
     result = seewhy("world", "train", NAME, "--threads", "1", "--device", "cpu")
     assert result.code == 0, result.err
-    card = cards.card(NAME, workplace / "world-training")
-    assert cards.weights(card, workplace / "world-training") and card.seen == 16
+    folder = workplace / "world-training" / "cpu"
+    card = cards.card(NAME, folder)
+    assert cards.weights(card, folder) and card.seen == 16
     assert f"{NAME}: 16 pictures in 2 steps, on cpu" in result.err
-    assert f"wrote world-training/{NAME}.safetensors and world-training/{NAME}.json" in result.err
+    assert f"wrote world-training/cpu/{NAME}.safetensors and world-training/cpu/{NAME}.json" in result.err
     head, *lines = result.out.splitlines()
     assert head.split() == ["measure", "on", "n", "value", "95", "%", "bar"]
     assert len(lines) == len(card.measured) > 2
@@ -94,13 +96,14 @@ def test_json_is_the_card_and_a_smoke_test_below_its_level_is_1(
 ) -> None:
     result = seewhy("world", "train", NAME, "--preset", "smoke", "--device", "cpu", "--json")
     told = json.loads(result.out)
-    assert (told.pop("preset"), told.pop("folder")) == ("smoke", "world-training")
+    assert (told.pop("preset"), told.pop("folder")) == ("smoke", "world-training/smoke")
     assert all((workplace / path).is_file() for path in told.pop("files"))
-    assert told == json.loads((workplace / "world-training" / f"{NAME}.json").read_text())
+    assert told == json.loads((workplace / "world-training" / "smoke" / f"{NAME}.json").read_text())
     assert result.code == 0 and told["measured"] and all(one["bar"] is None for one in told["measured"])
     monkeypatch.setitem(recipes.SMOKE, NAME, ("accuracy", 1.01))
     text = seewhy("world", "train", NAME, "--preset", "smoke", "--device", "cpu")
     assert text.code == 1 and "0 of 1 bars are met" in text.err and text.out.count("missed") == 1
+    assert seewhy("world", "train", NAME, "--device", "cpu").code == 0  # the smoke test is in nobody's way
 
 
 @pytest.mark.parametrize(

@@ -21,15 +21,23 @@ from seewhy.errors import InputError
 
 GROUPS = Groups(
     {"wader on grass": 50, "wader on water": 40},
-    {"biased": {"wader on grass": 0.5, "wader on water": 1.0}},
+    {
+        "resnet-t5-biased": {"wader on grass": 0.5, "wader on water": 1.0},
+        "resnet-t5-balanced": {"wader on grass": 1.0, "wader on water": 1.0},
+    },
 )
 BLANK = np.zeros((4, 4, 3), np.uint8)
 PROMPTS = Prompts(("a red star", "a blue ring"), (0.3, 0.7), (0.9, 0.1), (BLANK, BLANK))
 
 
-def demo(planted: Trial, control: Trial | None = None, prompts: Prompts = PROMPTS) -> Demo:
+ALIKE = Groups(GROUPS.sizes, dict.fromkeys(GROUPS.accuracy, {"wader on grass": 0.9, "wader on water": 1.0}))
+
+
+def demo(
+    planted: Trial, control: Trial | None = None, prompts: Prompts = PROMPTS, groups: Groups = GROUPS
+) -> Demo:
     clean = control or trial("control", rank=None, accused=False, truth=SOUND)
-    return Demo(planted, clean, GROUPS, prompts, {"planted": Path("a.html")}, 1.5)
+    return Demo(planted, clean, groups, prompts, {"planted": Path("a.html")}, 1.5)
 
 
 # ---------------------------------------------------------------------- conclusions
@@ -41,7 +49,8 @@ def test_it_is_as_expected_when_the_mark_is_first_and_not_in_the_control_and_wor
     assert found.as_expected and text.splitlines()[-1] == "As it must be: a.html"
     assert "  resnet   suspect 1, score 0.120: a shortcut  falls by 4.00" in text
     assert "  control  not a suspect                       rises by 0.20" in text
-    assert "  biased   50% (worst)     100%" in text
+    assert "  resnet-t5-biased    50% (worst)     100%" in text
+    assert "  resnet-t5-balanced  100%            100%" in text
     assert "  a red star   30%        90%" in text and "with a red circle around the red star" in text
     assert f"R2 {found.planted.r2:.2f}." in text
 
@@ -54,6 +63,9 @@ def test_it_is_as_expected_when_the_mark_is_first_and_not_in_the_control_and_wor
         demo(trial("resnet", rank=None, accused=False)),
         demo(trial("resnet"), control=trial("control")),
         demo(trial("resnet"), prompts=replace(PROMPTS, circled=(0.4, 0.6))),
+        demo(trial("resnet"), prompts=replace(PROMPTS, circled=(0.5, 0.5))),
+        demo(trial("resnet"), prompts=replace(PROMPTS, plain=(0.7, 0.3))),
+        demo(trial("resnet"), groups=ALIKE),
     ],
 )
 def test_anything_else_is_not_as_expected(bad: Demo) -> None:
@@ -72,7 +84,7 @@ def test_where_nothing_is_accused_r2_is_not_told() -> None:
 def test_the_data_is_strict_json() -> None:
     found = json.loads(json.dumps(demo(trial("resnet")).to_dict(), allow_nan=False))
     assert found["planted"]["name"] == "resnet" and found["pages"] == {"planted": "a.html"}
-    assert found["groups"]["accuracy"]["biased"]["wader on grass"] == 0.5
+    assert found["groups"]["accuracy"]["resnet-t5-biased"]["wader on grass"] == 0.5
     assert found["prompts"]["texts"] == ["a red star", "a blue ring"]
 
 

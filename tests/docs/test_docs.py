@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import trained
-
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^( *)```(\w+)([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -27,15 +25,13 @@ def blocks(page: Path) -> Iterator[tuple[str, str, str]]:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the demonstration's pictures and a file that builds a network; little nets are trained once."""
+    """A folder with the demonstration's pictures and a file that builds a network."""
     from PIL import Image
 
-    from seewhy.demo import planted
     from seewhy.demo.marked import audit_pictures, make_twins
     from seewhy.demo.run import write_marked, write_photos
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(planted, "build_planted", trained.planted)
     twins = make_twins(0, n=48)
     write_marked(twins, tmp_path / "demo" / "pictures")
     Image.fromarray(twins.plain[0]).save(tmp_path / "demo" / "pictures" / "scene.png")

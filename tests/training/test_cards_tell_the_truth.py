@@ -142,6 +142,7 @@ def test_it_is_of_these_weights_and_of_this_world(folder: Path, name: str) -> No
     assert told.seed == told.recipe["seed"]
     assert told.world == WORLD_VERSION, "another world: train it again"
     assert re.fullmatch("[0-9a-f]{12}", told.commit), "train from a checkout without changes"
+    assert set(told.commit) != {"0"} and told.versions and told.minutes > 1
     if told.kind == "classifier":
         assert told.classes == TASKS[str(told.task)].classes
         assert told.measured[0].n == SCENES

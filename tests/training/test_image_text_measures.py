@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from seewhy.bundled.image_text import build
 from seewhy.hub.random_weights import private_randomness
 from seewhy.training import image_text_measures as module
 from seewhy.training.image_text_measures import Prompted, circled, cut_outs, maps, presence
+from seewhy.training.pairs import Circle, draw_circle
 from seewhy.training.run import tokenizer
 from seewhy.training.said import BIT, CONCEPTS, bits_of, phrases
 from seewhy.world.drawing.renderer import render
@@ -126,15 +129,46 @@ def test_forty_nine_circles_each_in_its_cell() -> None:
     assert (clean == 0.5).all()
 
 
-def test_a_cut_out_at_the_border_stays_within_the_picture(untrained: Prompted) -> None:
-    scene = next(s for s in map(lambda i: find_task("T8").scene("test", i), range(50)) if s.objects)
-    item = scene.objects[0]
+def test_a_cut_out_at_the_border_is_a_square_moved_into_the_picture(untrained: Prompted) -> None:
+    item = next(item for index in range(50) for item in find_task("T8").scene("test", index).objects)
     picture = np.zeros((96, 96, 3), np.uint8)
-    picture[:, :, 0] = np.arange(96)[None] * 2
-    from dataclasses import replace
+    picture[:, :, 0], picture[:, :, 1] = np.arange(96)[None] * 2, np.arange(96)[:, None] * 2
+    cut = module._cut(untrained, picture, replace(item, x=1.0, y=0.5, radius=0.125))[0] * 255
+    assert cut.shape == (3, 64, 64)
+    side = 2 * 1.3 * 0.125 * 96  # 31.2 pixels
+    assert cut[0, :, -1].mean().item() == pytest.approx(2 * 95, abs=2)
+    assert cut[0, :, 0].mean().item() == pytest.approx(2 * (96 - side), abs=3)
+    assert cut[1, 0].mean().item() == pytest.approx(2 * (48 - side / 2), abs=3)
 
-    cut = module._cut(untrained, picture, replace(item, x=1.0, y=0.5))
-    assert cut.shape == (1, 3, 64, 64)
-    left = 96 * (1 - 1.3 * item.radius)
-    assert cut[0, 0, :, 0].mean().item() * 255 == pytest.approx(2 * left, abs=4)
-    assert cut[0, 0, :, -1].mean().item() * 255 == pytest.approx(2 * 95, abs=2)
+
+class FollowsCircles(Prompted):
+    """Sees what was circled last in the first of two pictures, and nothing in the second."""
+
+    def words(self, texts: Sequence[str]) -> Tensor:
+        return torch.stack([self.vector(text) for text in texts])
+
+    def pictures(self, images: Tensor) -> Tensor:
+        return torch.stack([self.model["sees"] * self.vector(self.model["circled"]), torch.zeros(64)])
+
+    def vector(self, text: str) -> Tensor:
+        return torch.randn(64, generator=torch.Generator().manual_seed(zlib.crc32(text.encode())))
+
+
+@pytest.mark.parametrize(("sees", "expected"), [(1.0, 1.0), (-1.0, 0.0)])
+def test_who_follows_every_circle_is_right_every_time(
+    sees: float, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle = FollowsCircles({"sees": sees}, None, 64)
+    texts = {
+        (item.x, item.y): module._described(item)
+        for index in range(4 * N)
+        for item in find_task("T8").scene("test", index).objects
+    }
+
+    def noticed(image: Tensor, circle: Circle) -> None:
+        oracle.model["circled"] = texts[circle.x, circle.y]
+        draw_circle(image, circle)
+
+    monkeypatch.setattr(module, "draw_circle", noticed)
+    first, bare = circled(oracle, N)
+    assert (first.value, first.n) == (expected, N) and bare.value < 0.6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from seewhy.bundled.load import load
 from seewhy.bundled.load import tokenizer as tokenizer_of
 from seewhy.errors import BadArtefact
 from seewhy.training import measure as measure_module
+from seewhy.training import run as run_module
 from seewhy.training.classifier import ClassifierLearner
 from seewhy.training.image_text import ImageTextLearner
 from seewhy.training.loop import CHECKPOINT, train
 from seewhy.training.measure import measure, measure_smoke
-from seewhy.training.recipes import RECIPES, SMOKE, ClassifierRecipe, ImageTextRecipe
-from seewhy.training.run import ORIGIN, identity, measured, prepared, steps_kept, train_named
+from seewhy.training.recipes import RECIPES, SMOKE, ClassifierRecipe, ImageTextRecipe, identity
+from seewhy.training.run import ORIGIN, measured, prepared, steps_kept, train_named
 
 CPU = torch.device("cpu")
 WHOLE = (
@@ -111,6 +113,28 @@ def test_run_again_it_trains_no_further_and_keeps_where_it_came_from(tmp_path: P
     )
     assert steps == [] and torch.get_num_threads() == threads
     assert (again.sha256, again.commit, again.hardware) == (first.sha256, "abc", "an abacus")
+
+
+def test_a_training_that_begins_anew_says_so_on_its_card(tmp_path: Path) -> None:
+    first = train_named(tiny(), tmp_path)
+    work = tmp_path / tiny().name
+    (work / ORIGIN).write_text(json.dumps({"commit": "old", "hardware": "an abacus", "versions": {}}))
+    (work / CHECKPOINT).unlink()
+    again = train_named(tiny(), tmp_path)
+    assert (again.commit, again.hardware) == (first.commit, first.hardware) and again.commit != "old"
+
+
+def test_outside_our_own_checkout_the_commit_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    git("-c", "user.name=n", "-c", "user.email=e@x", "commit", "--allow-empty", "-m", "theirs")
+    (tmp_path / "run.py").write_text("")
+    monkeypatch.setattr(run_module, "__file__", str(tmp_path / "run.py"))
+    assert run_module._commit() == "unknown"
 
 
 def test_stopped_and_run_again_it_gives_the_same_weights(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ CLOUDS = 19
 
 MARGIN = 0.05
 """How far above all of them its silhouette must lie, since one group need not be Gaussian either. Measured, above the
-largest: classes of a CIFAR ResNet-20 -0.04 to 0.04, of the demonstration's networks -0.04 to 0.07, and 0.07 to 0.09
+largest: classes of a CIFAR ResNet-20 -0.04 to 0.04, of the networks of `bench.tagged` -0.04 to 0.07, and 0.07 to 0.09
 where disks without the mark are a group of their own. A cloud with sharp edges in few dimensions can pass."""
 
 

@@ -27,10 +27,16 @@ ModelName = Annotated[
 ]
 Preset = Annotated[
     str,
-    typer.Option("--preset", help="cpu (two cores), gpu (more pictures) or smoke (at most five minutes)."),
+    typer.Option("--preset", help="cpu (as the shipped ones), gpu (more pictures) or smoke (minutes)."),
 ]
 Output = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for pictures, checkpoints, weights and card.")
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Folder for pictures, checkpoints, weights and card; world-training/PRESET by itself.",
+        show_default=False,
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Threads = Annotated[
@@ -42,7 +48,7 @@ Threads = Annotated[
 def train(
     name: ModelName = None,
     preset: Preset = "cpu",
-    output: Output = FOLDER,
+    output: Output = None,
     device: Device = "auto",
     threads: Threads = None,
     as_json: Json = False,
@@ -53,14 +59,18 @@ def train(
     It writes NAME.safetensors and NAME.json (the card); pictures and checkpoints stay in the folder too.
     """
     from seewhy.training.measure import measure, measure_smoke
-    from seewhy.training.recipes import RECIPES, find_recipe
+    from seewhy.training.recipes import RECIPES, SMOKE, find_recipe
     from seewhy.training.run import train_named
 
     if name is None:
-        _list([find_recipe(known, preset) for known in RECIPES], preset, as_json)
+        _list(
+            [find_recipe(known, preset) for known in (SMOKE if preset == "smoke" else RECIPES)],
+            preset,
+            as_json,
+        )
         return 0
     recipe = find_recipe(name.removeprefix("seewhy/"), preset)
-    place = _place(device)
+    place, output = _place(device), output or FOLDER / preset
     _announce(recipe, output, place)
     with progress(recipe.name) as tell:
         card = train_named(
@@ -90,13 +100,12 @@ def _list(recipes: list[Recipe], preset: str, as_json: bool) -> None:
 
 
 def _row(recipe: Recipe) -> dict[str, Any]:
-    from seewhy.training.recipes import ClassifierRecipe
-    from seewhy.training.scenes import Mixture
+    from seewhy.training.recipes import ClassifierRecipe, mixture
 
     if isinstance(recipe, ClassifierRecipe):
         network, task = recipe.network, recipe.task
     else:
-        network, task = "clip-w128", " and ".join(dict.fromkeys(Mixture("train", recipe.scenes).tasks))
+        network, task = "clip-w128", " and ".join(dict.fromkeys(mixture(recipe).tasks))
     return {"name": recipe.name, "network": network, "task": task, "seen": recipe.seen}
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from seewhy.backbones.load import load_backbone
+from seewhy.bundled.networks import PICTURE_SIZE
 from seewhy.images.picture import Picture
 from seewhy.world.drawing.renderer import render
 from seewhy.world.tasks.tasks import find_task
 
 TASK = "T5"
 NETWORKS = ("resnet-t5-biased", "resnet-t5-balanced")
-_SIZE = 96
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class Groups:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe."""
         return {"scenes": self.sizes, "accuracy": self.accuracy}
+
+    @property
+    def differ(self) -> bool:
+        """Whether the biased network is worse than the balanced one where each is worst."""
+        biased, balanced = (min(self.accuracy[name].values()) for name in NETWORKS)
+        return biased < balanced
 
     def rows(self) -> list[tuple[str, ...]]:
         """A table: groups in the columns, the worst one of each network marked."""
@@ -44,7 +50,7 @@ def by_group(seed: int = 0, *, n: int = 400) -> Groups:
     """Both networks on `n` test scenes in which the background says nothing; another seed means other scenes."""
     task = find_task(TASK)
     scenes = [task.scene("test", seed * n + at) for at in range(n)]
-    pictures = [Picture(render(scene, _SIZE).rgb, f"scene {at}") for at, scene in enumerate(scenes)]
+    pictures = [Picture(render(scene, PICTURE_SIZE).rgb, f"scene {at}") for at, scene in enumerate(scenes)]
     labels = np.array([task.label(scene) for scene in scenes])
     groups = np.array([" on ".join(task.group(scene)) for scene in scenes])
     names = sorted(set(groups.tolist()))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from seewhy.bundled.networks import PICTURE_SIZE
 from seewhy.errors import InputError, message
 from seewhy.images.picture import Picture
 from seewhy.world.drawing.renderer import render
@@ -20,14 +21,13 @@ from seewhy.world.tasks.about_objects import TAG
 from seewhy.world.tasks.tasks import find_task
 
 TASK = "T6"
-SIZE = 96
+SIZE = PICTURE_SIZE
 MARKED_CLASS = 0
 """Index of "disk": the tag has straight edges, so by itself it never says "disk"."""
 BIAS = 0.95
 """Share of disks with the tag, in training and in the audited pictures."""
-
-CORNER = 3 * TAG.side
-"""Where a map may show the tag, as a share of the side: three tags, for a cell sees far beyond its own pixels."""
+CORNER = "upper left"
+"""Where the tag lies, in the audit's words."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from seewhy.backbones.base import Backbone
 from seewhy.backbones.load import load_backbone
+from seewhy.bundled.networks import PICTURE_SIZE
 from seewhy.images.picture import Picture
 from seewhy.training.pairs import Circle, draw_circle
 from seewhy.world.drawing.renderer import render
-from seewhy.world.scene import Thing
+from seewhy.world.language.words import with_article
+from seewhy.world.scene import Scene, Thing
 from seewhy.world.tasks.tasks import find_task
 
-_SIZE = 96
 _WIDTH = 2.0
 
 
@@ -41,8 +44,11 @@ class Prompts:
 
     @property
     def follows(self) -> bool:
-        """Whether the circled object's text comes first once it is circled."""
-        return max(self.circled) == self.circled[0]
+        """Whether the circle made the circled object's text the first, which it was not before."""
+        others = range(1, len(self.texts))
+        return all(self.circled[0] > self.circled[at] for at in others) and any(
+            self.plain[0] < self.plain[at] for at in others
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe."""
@@ -61,24 +67,45 @@ class Prompts:
 
 
 def prompt(seed: int = 0) -> Prompts:
-    """Ask about a scene with at least three objects; another seed means another scene."""
-    task, index = find_task("T8"), 1000 * seed
-    while len({_words(item) for item in task.scene("test", index).objects}) < 3:
-        index += 1
-    scene = task.scene("test", index)
-    things = sorted(scene.objects, key=lambda item: -item.radius)
-    texts = tuple(dict.fromkeys(_words(item) for item in things))
-    plain = render(scene, _SIZE).rgb
-    image = torch.from_numpy(plain).permute(2, 0, 1).float().div(255)
-    draw_circle(image, Circle(things[0].x, things[0].y, 1.25 * things[0].radius, _WIDTH))
-    marked = image.mul(255).round().byte().permute(1, 2, 0).numpy()
+    """Ask about a scene of three objects or more, no two of one colour and shape; another seed means another scene.
+
+    The circle goes around the object whose text the model likes least without it.
+    """
+    scene = next(filter(_can_be_asked, (find_task("T8").scene("test", 100 * seed + at) for at in count())))
+    texts = [_words(item) for item in scene.objects]
     backbone = load_backbone("seewhy/clip", classes=texts)
+    plain = render(scene, PICTURE_SIZE).rgb
+    before = _shares(backbone, plain)
+    least = before.index(min(before))
+    circled = _with_circle(plain, scene.objects[least])
+    after = _shares(backbone, circled)
+    order = [least, *(at for at in range(len(texts)) if at != least)]
+    return Prompts(
+        texts=tuple(texts[at] for at in order),
+        plain=tuple(before[at] for at in order),
+        circled=tuple(after[at] for at in order),
+        pictures=(plain, circled),
+    )
+
+
+def _can_be_asked(scene: Scene) -> bool:
+    texts = [_words(item) for item in scene.objects]
+    return len(texts) >= 3 and len(set(texts)) == len(texts)
+
+
+def _shares(backbone: Backbone, pixels: UInt8[np.ndarray, "S S 3"]) -> list[float]:
     with backbone.undisturbed(), torch.no_grad():
-        x = backbone.tensor([Picture(plain, "scene"), Picture(marked, "circled")]).x
-        shares = backbone.logits(x).softmax(1).double().tolist()
-    return Prompts(texts, tuple(shares[0]), tuple(shares[1]), (plain, marked))
+        logits = backbone.logits(backbone.tensor([Picture(pixels, "scene")]).x)
+    found: list[float] = logits[0].softmax(0).double().tolist()
+    return found
+
+
+def _with_circle(pixels: UInt8[np.ndarray, "S S 3"], item: Thing) -> UInt8[np.ndarray, "S S 3"]:
+    image = torch.from_numpy(pixels).permute(2, 0, 1).float().div(255)
+    draw_circle(image, Circle(item.x, item.y, 1.25 * item.radius, _WIDTH))
+    found: np.ndarray = image.mul(255).round().byte().permute(1, 2, 0).numpy()
+    return found
 
 
 def _words(item: Thing) -> str:
-    article = "an" if item.colour[0] in "aeiou" else "a"
-    return f"{article} {item.colour} {item.shape}"
+    return with_article(f"{item.colour} {item.shape}")

@@ -46,9 +46,9 @@ class Demo:
 
     @property
     def as_expected(self) -> bool:
-        """The tag is suspect 1 and accused where it was planted, not in the control; words follow the circle."""
+        """The tag is suspect 1 where it was planted and not accused in the control; groups differ; words follow."""
         found = self.planted.accused and self.planted.rank == 1 and not self.control.accused
-        return found and self.prompts.follows
+        return found and self.groups.differ and self.prompts.follows
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe."""

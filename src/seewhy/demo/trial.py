@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from seewhy.audit.audit import Audit, Suspect
 from seewhy.audit.plant_report import MarkUse
+from seewhy.audit.shortcuts import where
 from seewhy.demo.marked import CORNER, MARKED_CLASS, Twins
 from seewhy.explanation import Answers
 from seewhy.images.picture import Picture
@@ -90,10 +91,8 @@ def judge(name: str, found: Audit, twins: Twins) -> Trial:
 
 
 def on_mark(suspect: Suspect) -> bool:
-    """Whether a suspect is evidence for the tagged class and its mean map is centred in the tag's corner."""
-    x, y = suspect.suspicion.place
-    # The centre of mass of a map is drawn inwards by what little lies elsewhere.
-    return suspect.class_index == MARKED_CLASS and max(x, y) <= 1.25 * CORNER
+    """Whether a suspect is evidence for the tagged class, in what the audit calls the tag's corner."""
+    return suspect.class_index == MARKED_CLASS and where(suspect.suspicion.place) == CORNER
 
 
 def r_squared(predicted: Float[np.ndarray, " n"], measured: Float[np.ndarray, " n"]) -> float | None:

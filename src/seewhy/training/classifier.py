@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -12,8 +11,7 @@ from seewhy.bundled.networks import build
 from seewhy.hub.random_weights import private_randomness
 from seewhy.training.loop import cosine, fast_arithmetic
 from seewhy.training.pictures import Pictures
-from seewhy.training.recipes import ClassifierRecipe
-from seewhy.world.grammar import WORLD_VERSION
+from seewhy.training.recipes import ClassifierRecipe, identity
 from seewhy.world.tasks.tasks import find_task
 
 
@@ -41,7 +39,7 @@ class ClassifierLearner:
         self.module: nn.Module = network.to(device).to(memory_format=torch.channels_last)
         self.optimiser = _optimiser(recipe, network)
         self.steps = recipe.epochs * (recipe.scenes // recipe.batch)
-        self.identity: dict[str, Any] = {"world": WORLD_VERSION, **asdict(recipe)}
+        self.identity: dict[str, Any] = identity(recipe)
         self._epoch, self._order = -1, torch.empty(0)
 
     def rate(self, step: int) -> float:

@@ -7,7 +7,11 @@ not": a text may be true of several pictures, and pairs that say neither are lef
 
 once with the false texts of p's picture and once with the false pictures of p's text. It is taken over the texts that
 describe; over the concepts alone, false texts within the group of p's concept; and, for the model with circles, over
-the cells of the grid, the projected tokens in the pictures' place. Groups of few and of many words weigh alike.
+the cells of the grid, the projected tokens in the pictures' place:
+
+    L = L_texts + 4 L_concepts + 4 L_cells,     L_concepts = weighted mean of L_group over groups             (2)
+
+A group is weighed by what it is (`_FACTOR`), not by how many words it has.
 
 A sigmoid of each similarity (SigLIP, arXiv 2303.15343) alone made the texts of a group parallel within minutes: while
 pictures say little, the cheapest way to be right on average is to say the same of all. (1) does not reward that. The
@@ -18,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -30,16 +33,15 @@ from seewhy.bundled.words import PAD, WordTokenizer
 from seewhy.hub.random_weights import private_randomness
 from seewhy.training.loop import cosine, fast_arithmetic
 from seewhy.training.pairs import Batch, Pairs
-from seewhy.training.recipes import ImageTextRecipe
+from seewhy.training.recipes import ImageTextRecipe, identity
 from seewhy.training.said import CONCEPTS
 from seewhy.training.scenes import Scenes
-from seewhy.world.grammar import WORLD_VERSION
 
 _FIRST_SCALE = 2.302585
 _FACTOR = {"part": 1.5, "pair": 1.5, "background": 1.5, "nothing": 0.3, "kind": 0.5}
-"""How much more or less than others a group of concepts weighs."""
+"""How much more or less than others a group of concepts weighs in (2)."""
 _GROUPS_COUNT_AS = 4.0
-"""All groups together weigh as much as that many times the texts that describe."""
+"""The 4 of (2)."""
 _FALSE = -1e4
 _SHORT = 12
 
@@ -90,7 +92,7 @@ class ImageTextLearner:
             _groups(self.module, recipe), lr=recipe.peak_rate, betas=(0.9, 0.98)
         )
         self.steps = recipe.pairs // recipe.batch
-        self.identity: dict[str, Any] = {"world": WORLD_VERSION, **asdict(recipe)}
+        self.identity: dict[str, Any] = identity(recipe)
 
     def rate(self, step: int) -> float:
         """Cosine with a warm-up of a fortieth."""

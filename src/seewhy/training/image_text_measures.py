@@ -18,17 +18,20 @@ from torch import Tensor, nn
 from seewhy.bundled.cards import Card, Measured
 from seewhy.bundled.image_text import PATCH
 from seewhy.bundled.load import tokenizer
+from seewhy.bundled.networks import PICTURE_SIZE
 from seewhy.evaluate.statistics.intervals import Interval, interval
 from seewhy.evaluate.what.concepts import auroc_matrix
-from seewhy.training.pairs import CIRCLE_RADIUS, Circle, draw_circle
+from seewhy.training.pairs import CIRCLE_RADIUS, Circle, draw_circle, pixel_square, square_within
 from seewhy.training.said import BIT, GROUPS, bits_of, phrase
 from seewhy.world.drawing.renderer import Rendered, render
+from seewhy.world.language.words import with_article
 from seewhy.world.scene import Creature, Scene, Thing
 from seewhy.world.tasks.tasks import find_task
 
-SOURCE = 96
+SOURCE = PICTURE_SIZE
 """Side at which scenes are drawn, before they are brought to the model's size."""
-GRID = 7
+ALONG = 7
+"""Circles along each side of the picture."""
 _AT_ONCE = 256
 _RESAMPLES = 200
 _PRESENCE, _CROPS, _CIRCLED, _MAPS = 1000, 1000, 500, 100
@@ -99,10 +102,10 @@ class Prompted:
 
 
 def measure_image_text(network: nn.Module, card: Card) -> tuple[Measured, ...]:
-    """All numbers of the card; with bars only if the model was trained with circles."""
+    """All numbers of the card; with bars only if the model was trained with circles, as they were set for it."""
     prompted = Prompted.of(network, card)
     found = [*presence(prompted), *cut_outs(prompted), *circled(prompted), *maps(prompted)]
-    if card.recipe.get("cells"):
+    if card.recipe.get("mix", {}).get("circled"):
         return tuple(found)
     return tuple(replace(one, bar=None) for one in found)
 
@@ -140,7 +143,11 @@ def cut_outs(prompted: Prompted, n: int = _CROPS) -> list[Measured]:
         right = np.array([getattr(item, group) for item, _ in objects]) == np.array(names)[said]
         found.append(_share(f"cut-outs: {group}", "T8 test", right))
     pairs = [(colour, shape) for colour in GROUPS["colour"] for shape in GROUPS["shape"]]
-    said = (embedded @ prompted.words([f"a {colour} {shape}" for colour, shape in pairs]).T).argmax(1).numpy()
+    said = (
+        (embedded @ prompted.words([with_article(f"{colour} {shape}") for colour, shape in pairs]).T)
+        .argmax(1)
+        .numpy()
+    )
     right = np.array(
         [pairs[k] == (item.colour, item.shape) for k, (item, _) in zip(said, objects, strict=True)]
     )
@@ -149,17 +156,18 @@ def cut_outs(prompted: Prompted, n: int = _CROPS) -> list[Measured]:
 
 
 def _parts(prompted: Prompted, n: int) -> list[Measured]:
-    images, has = [], []
+    images: list[Tensor] = []
+    has: list[int] = []
     for task in ("T4", "T8"):
-        taken = 0
+        enough = len(has) + n // 2
         for scene in _scenes(task, 4 * n):
             drawn = render(scene, SOURCE)
-            for at, item in enumerate(scene.items):
-                if isinstance(item, Creature) and _share_seen(drawn, at) >= 0.9 and taken < n // 2:
-                    images.append(_cut(prompted, drawn.rgb, item))
-                    has.append(bits_of(item))
-                    taken += 1
-            if taken == n // 2:
+            seen = [item for at, item in enumerate(scene.items) if _share_seen(drawn, at) >= 0.9]
+            # One of a scene, so that what is drawn again for the interval are scenes.
+            for item in [item for item in seen if isinstance(item, Creature)][:1]:
+                images.append(_cut(prompted, drawn.rgb, item))
+                has.append(bits_of(item))
+            if len(has) == enough:
                 break
     names = GROUPS["part"]
     words = prompted.words([phrase(name, 1).text for name in names])
@@ -220,7 +228,7 @@ def maps(prompted: Prompted, n: int = _MAPS) -> list[Measured]:
             continue
         words = prompted.words([texts[at] for at in masks])
         clean = prompted.resized(drawn.rgb[None])
-        cells = (prompted.pictures(_with_circles(clean[0])) @ words.T).T.reshape(-1, GRID, GRID)
+        cells = (prompted.pictures(_with_circles(clean[0])) @ words.T).T.reshape(-1, ALONG, ALONG)
         side = prompted.size // PATCH
         dense = (prompted.tokens(clean)[0] @ words.T).T.reshape(-1, side, side)
         for k, (at, mask) in enumerate(masks.items()):
@@ -237,10 +245,10 @@ def maps(prompted: Prompted, n: int = _MAPS) -> list[Measured]:
 
 
 def _with_circles(clean: Float32[Tensor, "3 s s"]) -> Float32[Tensor, "49 3 s s"]:
-    images = clean.repeat(GRID * GRID, 1, 1, 1)
-    for at in range(GRID * GRID):
-        row, column = divmod(at, GRID)
-        draw_circle(images[at], Circle((column + 0.5) / GRID, (row + 0.5) / GRID, CIRCLE_RADIUS))
+    images = clean.repeat(ALONG * ALONG, 1, 1, 1)
+    for at in range(ALONG * ALONG):
+        row, column = divmod(at, ALONG)
+        draw_circle(images[at], Circle((column + 0.5) / ALONG, (row + 0.5) / ALONG, CIRCLE_RADIUS))
     return images
 
 
@@ -256,16 +264,16 @@ def _area(scores: np.ndarray, mask: np.ndarray) -> float:
 
 def _points(cells: Float[np.ndarray, "g g"], mask: Bool[np.ndarray, "S S"]) -> float:
     """Whether the centre of the highest cell lies within .07 of the side of the mask."""
-    row, column = divmod(int(cells.argmax()), GRID)
+    row, column = divmod(int(cells.argmax()), ALONG)
     y, x = np.nonzero(mask)
     side = mask.shape[0]
-    away = np.hypot((y + 0.5) / side - (row + 0.5) / GRID, (x + 0.5) / side - (column + 0.5) / GRID)
+    away = np.hypot((y + 0.5) / side - (row + 0.5) / ALONG, (x + 0.5) / side - (column + 0.5) / ALONG)
     return float(away.min() <= 0.07)
 
 
 def _shares(mask: Bool[np.ndarray, "S S"]) -> Float[np.ndarray, "g g"]:
     """Share of each cell that the mask covers: the best that a 7x7 map can know."""
-    cells = nn.functional.adaptive_avg_pool2d(torch.from_numpy(mask).float()[None, None], GRID)
+    cells = nn.functional.adaptive_avg_pool2d(torch.from_numpy(mask).float()[None, None], ALONG)
     found: np.ndarray = cells[0, 0].numpy()
     return found
 
@@ -292,12 +300,10 @@ def _share_seen(drawn: Rendered, at: int) -> float:
 
 
 def _cut(prompted: Prompted, picture: np.ndarray, item: Thing | Creature) -> Float32[Tensor, "1 3 s s"]:
-    """The square of 1.3 radii around an item, within the picture, at the model's size."""
-    side = picture.shape[0]
-    half = 1.3 * item.radius
-    top, bottom = (round(side * min(max(item.y + s * half, 0.0), 1.0)) for s in (-1, 1))
-    left, right = (round(side * min(max(item.x + s * half, 0.0), 1.0)) for s in (-1, 1))
-    return prompted.resized(picture[None, top:bottom, left:right])
+    """The square of 1.3 radii around an item, moved into the picture where it would leave it, at the model's size."""
+    whole = picture.shape[0]
+    left, top, side = pixel_square(square_within(item.x, item.y, 1.3 * item.radius), whole)
+    return prompted.resized(picture[None, top : top + side, left : left + side])
 
 
 def _share(what: str, on: str, right: np.ndarray) -> Measured:

@@ -72,8 +72,15 @@ def _by_group(
     for scene, one in zip(scenes, ok, strict=True):
         groups[_WITH[task.name].join(task.group(scene))].append(one)
     worst = min(groups, key=lambda name: float(np.mean(groups[name])))
+    at_most = at_most and bar is not None
     return [
-        _accuracy(f"accuracy of {name} (worst group)", on, np.array(right_there), bar, at_most=at_most)
+        _accuracy(
+            f"accuracy of {name} (worst group)",
+            on,
+            np.array(right_there),
+            bar,
+            at_most=at_most,
+        )
         if name == worst
         else _accuracy(f"accuracy of {name}", on, np.array(right_there), None)
         for name, right_there in sorted(groups.items())
@@ -100,13 +107,20 @@ def _without_mark(
     bare = right(network, [scene.with_decoy(None) for scene, _ in marked], task, size)
     before = np.array([one for _, one in marked])
     fall = before.astype(float) - bare
-    found = interval(fall)
-    value, low, high = (_round(number) for number in (fall.mean(), found.low, found.high))
+    everywhere = np.zeros(len(scenes))
+    everywhere[: len(fall)] = fall  # scenes that have no mark lose nothing
+    there = f"{on}, marked scenes"
     return [
-        _accuracy("accuracy on marked scenes", on, before, None),
-        _accuracy("accuracy on the same scenes without the mark", on, bare, None),
-        Measured("fall without the mark", on, len(fall), value, low, high, _FALL),
+        _accuracy("accuracy with the mark", there, before, None),
+        _accuracy("accuracy without the mark", there, bare, None),
+        _fall("fall without the mark", there, fall, _FALL),
+        _fall("fall without the mark, all scenes", on, everywhere, None),
     ]
+
+
+def _fall(what: str, on: str, fall: np.ndarray, bar: float | None) -> Measured:
+    found = interval(fall)
+    return Measured(what, on, len(fall), _round(found.mean), _round(found.low), _round(found.high), bar)
 
 
 def _scenes(task: Task, bias: float | None, n: int) -> list[Scene]:

@@ -135,8 +135,7 @@ class Pairs:
             regions[at] = disk(GRID, circle)
         for at in np.flatnonzero(kinds == CUT):
             x0, y0, side = self._box(chosen[at], rng)
-            whole = pixels.shape[-1]
-            left, top, length = round(x0 * whole), round(y0 * whole), max(8, round(side * whole))
+            left, top, length = pixel_square((x0, y0, side), pixels.shape[-1])
             patch = pixels[at : at + 1, :, top : top + length, left : left + length]
             images[at] = nn.functional.interpolate(
                 patch, (self.size, self.size), mode="bilinear", antialias=True
@@ -170,8 +169,7 @@ class Pairs:
             x, y, radius = self.scenes.circle[scene, at]
             radius = radius * rng.uniform(1.1, 1.7)
             x, y = np.array([x, y]) + rng.uniform(-0.15, 0.15, 2) * radius
-        side = min(1.0, 2 * radius)
-        return min(max(0.0, x - side / 2), 1 - side), min(max(0.0, y - side / 2), 1 - side), side
+        return square_within(float(x), float(y), float(radius))
 
     def _thing(self, scene: int, rng: np.random.Generator) -> int | None:
         """One of the things that are seen well enough, creatures twice as often."""
@@ -229,6 +227,19 @@ class Pairs:
         yes = (surely[..., None] >> places) & np.uint64(1)
         perhaps = (might[..., None] >> places) & np.uint64(1)
         return np.where(yes > 0, 1, np.where(perhaps > 0, -1, 0)).astype(np.int8)
+
+
+def square_within(x: float, y: float, half: float) -> tuple[float, float, float]:
+    """(left, top, side) of a square around a point, moved into the picture, as shares of the picture's side."""
+    side = min(1.0, 2 * half)
+    return min(max(0.0, x - side / 2), 1 - side), min(max(0.0, y - side / 2), 1 - side), side
+
+
+def pixel_square(square: tuple[float, float, float], whole: int) -> tuple[int, int, int]:
+    """The same in pixels of a picture `whole` pixels wide, at least 8 wide."""
+    x0, y0, side = square
+    length = min(whole, max(8, round(side * whole)))
+    return min(round(x0 * whole), whole - length), min(round(y0 * whole), whole - length), length
 
 
 def disk(grid: int, circle: Circle) -> np.ndarray:

@@ -124,7 +124,7 @@ def cells(
     """Bits that are surely, and possibly, true of each cell of a coarser grid, cells row by row.
 
     Surely: of a thing that fills half of the cell, of a part that fills a quarter, of the background where it fills
-    all but a sixteenth. Possibly: of whatever is seen there at all.
+    all but a sixteenth. Possibly: of whatever one of its places shows (a sliver between places counts as not there).
     """
     b, g, _ = owner.shape
     step, n = g // grid, grid * grid

@@ -23,9 +23,9 @@ from seewhy.scale.disk import make_folder, write_whole
 from seewhy.training.classifier import ClassifierLearner
 from seewhy.training.image_text import ImageTextLearner
 from seewhy.training.loop import CHECKPOINT, Tell, train
-from seewhy.training.pictures import Order, pictures
-from seewhy.training.recipes import ClassifierRecipe, ImageTextRecipe, Recipe
-from seewhy.training.scenes import Mixture, scenes
+from seewhy.training.pictures import pictures
+from seewhy.training.recipes import ClassifierRecipe, ImageTextRecipe, Recipe, identity, mixture, order
+from seewhy.training.scenes import scenes
 from seewhy.world.grammar import WORLD_VERSION
 from seewhy.world.language.words import VOCABULARY
 from seewhy.world.tasks.tasks import find_task
@@ -115,20 +115,14 @@ def steps_kept(recipe: Recipe, folder: Path) -> int:
         return 0
 
 
-def identity(recipe: Recipe) -> dict[str, Any]:
-    """What tells this training from another, as the learners say it."""
-    return {"world": WORLD_VERSION, **asdict(recipe)}
-
-
 def prepared(
     recipe: Recipe, pictures_folder: Path, device: torch.device, tell: Tell | None = None
 ) -> Learner:
     """The recipe's learner with its pictures, drawn if they are not there."""
     if isinstance(recipe, ImageTextRecipe):
-        drawn = scenes(Mixture("train", recipe.scenes), pictures_folder, tell)
+        drawn = scenes(mixture(recipe), pictures_folder, tell)
         return ImageTextLearner(recipe, drawn, tokenizer(), device)
-    order = Order(recipe.task, "train", recipe.scenes, recipe.size, recipe.bias)
-    return ClassifierLearner(recipe, pictures(order, pictures_folder, tell), device)
+    return ClassifierLearner(recipe, pictures(order(recipe), pictures_folder, tell), device)
 
 
 def tokenizer() -> WordTokenizer:
@@ -190,7 +184,8 @@ def _card(recipe: Recipe, origin: dict[str, Any], minutes: float, sha256: str) -
 def _origin(work: Path, device: torch.device, threads: int) -> dict[str, Any]:
     """Where a training comes from, as it was when it began; a training that goes on keeps what it began with."""
     path = work / ORIGIN
-    if not path.is_file():
+    # Without a checkpoint this is a new training, whatever an older one left behind.
+    if not (path.is_file() and (work / CHECKPOINT).is_file()):
         import open_clip
         import timm
 
@@ -210,6 +205,7 @@ def _commit() -> str:
         return done.stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # or the checkout around us is not ours
         changed = git("status", "--porcelain", "--", str(here.parent))
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8, UInt64
 
+from seewhy.bundled.networks import PICTURE_SIZE
 from seewhy.scale.disk import PART, locked, make_folder, write_whole, writing
 from seewhy.training.loop import Tell
-from seewhy.training.said import BIT, bits_of, said_by
+from seewhy.training.said import BIT, CONCEPTS, bits_of, said_by
 from seewhy.world.drawing.renderer import render
 from seewhy.world.grammar import WORLD_VERSION
 from seewhy.world.language.captions import LEVELS, caption
 from seewhy.world.scene import Scene
 from seewhy.world.tasks.tasks import find_task
 
-SIZE = 96
+SIZE = PICTURE_SIZE
 """Side of the pictures that are kept; the model sees them, or what is cut out of them, at its own size."""
 GRID = 32
 """Side of the kept maps of who is where."""
@@ -43,7 +44,7 @@ class Mixture:
     @property
     def key(self) -> str:
         """A name for exactly these bytes."""
-        told = json.dumps([WORLD_VERSION, self.split, self.n, self.tasks, self.version, SIZE, GRID])
+        told = json.dumps([WORLD_VERSION, self.split, self.n, self.tasks, self.version, SIZE, GRID, CONCEPTS])
         return f"scenes-{self.split}-{self.n}-{hashlib.sha256(told.encode()).hexdigest()[:10]}"
 
     def scene(self, at: int) -> Scene:
@@ -156,6 +157,7 @@ def _record(scene: Scene) -> dict[str, Any]:
     for level in range(LEVELS):
         told = caption(scene, level)
         said = said_by(told.facts, told.text)
+        assert len(told.text) <= texts.itemsize, "a caption must not be cut"
         texts[level], beyond[level] = told.text.encode(), said.beyond
         mentions[level, : len(said.mentions)] = said.mentions
     return {
