@@ -13,7 +13,7 @@ BUNDLED = {
     "resnet-t1": ("resnet-w16", "T1", None), "resnet-t2": ("resnet-w16", "T2", None),
     "resnet-t4": ("resnet-w16", "T4", None), "resnet-t6": ("resnet-w16", "T6", 0.95),
     "resnet-t6-balanced": ("resnet-w16", "T6", 0.5),
-    "resnet-t5-biased": ("resnet-w16", "T5", 0.95), "resnet-t5-balanced": ("resnet-w16", "T5", 0.5),
+    "resnet-t5-biased": ("resnet-w16", "T5", 0.98), "resnet-t5-balanced": ("resnet-w16", "T5", 0.5),
     "vit-t4": ("vit-ti-8", "T4", None),
 }  # fmt: skip
 

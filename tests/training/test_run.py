@@ -56,7 +56,7 @@ def test_a_classifiers_weights_and_card_are_written_and_agree(tmp_path: Path) ->
     data = (tmp_path / "resnet-t5-biased.safetensors").read_bytes()
     assert hashlib.sha256(data).hexdigest() == card.sha256
     assert cards.names(tmp_path) == ["resnet-t5-biased"] and cards.card("resnet-t5-biased", tmp_path) == card
-    assert (card.kind, card.network, card.task, card.bias) == ("classifier", "resnet-w16", "T5", 0.95)
+    assert (card.kind, card.network, card.task, card.bias) == ("classifier", "resnet-w16", "T5", 0.98)
     assert card.classes == ("wader", "walker") and (card.seen, card.seed, card.size) == (32, 0, 96)
     assert card.recipe == asdict(tiny()) and card.measured == WHOLE and card.minutes >= 0
     assert card.hardware.startswith("1 thread of ") and card.versions["torch"] == torch.__version__
@@ -186,7 +186,7 @@ def test_each_kind_of_card_gets_its_own_measures(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(measure_module, "measure_image_text", of_image_text)
     network = load(card, tmp_path)
     assert measure(network, card) == WHOLE == measure(network, replace(card, kind="image-text"))
-    assert asked == [("T5", {"architecture": "resnet-w16", "bias": 0.95, "size": 96}), "image-text"]
+    assert asked == [("T5", {"architecture": "resnet-w16", "bias": 0.98, "size": 96}), "image-text"]
     monkeypatch.setitem(SMOKE, card.name, (WHOLE[1].what, 0.3))
     short = measure_smoke(network, card)
     assert [one.met for one in short] == [None, False] and [one.value for one in short] == [0.5, 0.25]
