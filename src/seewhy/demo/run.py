@@ -73,7 +73,7 @@ class Demo:
                 "  What the accused concepts add predicts what drawing the scenes without the tag takes away: "
                 f"{r2}.",
                 "",
-                "Waders stood in water in 95 % of the training pictures. What if they stand on grass?",
+                "Waders stood in water in 98 % of the training pictures. What if they stand on grass?",
                 *_table(self.groups.rows()),
                 "",
                 "Words for a scene, and for what a red circle points at.",
