@@ -124,7 +124,7 @@ def test_given_weights_of_the_image_text_model_answer_for_the_words(folder: Path
     safetensors.torch.save_file(made.state(card), folder / "mine.safetensors")
     backbone = load_backbone("seewhy/clip-made", weights="mine.safetensors", classes=TEXTS)
     with torch.no_grad():
-        text = filled(load.untrained(card), card).encode_text(load.tokenizer(card)(TEXTS), normalize=True)  # type: ignore[operator]
+        text = filled(load.untrained(card), card).encode_text(load.tokenizer(card)(TEXTS), normalize=True)
     torch.testing.assert_close(backbone.module.words, text)
 
 
@@ -262,4 +262,4 @@ def test_each_model_that_comes_along_explains_a_scene(name: str) -> None:
     with torch.no_grad():
         logits = backbone.logits(input_of(Picture(pixels), card.size))[0]
     assert answer.target.index == int(logits.argmax())
-    assert answer.target.name == (card.classes or texts)[answer.target.index]  # type: ignore[index]
+    assert answer.target.name == (card.classes or texts)[answer.target.index]

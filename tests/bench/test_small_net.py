@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seewhy.bench.small_net import TinyNet, accuracy, logits, to_input, train
+from seewhy.bench.small_net import TinyNet, logits, to_input, train
 
 CLASSES = ("one", "two", "three")
 
@@ -61,17 +61,3 @@ def test_training_works_where_gradients_are_switched_off() -> None:
     with torch.no_grad():
         network = _trained(33, seed=2)
     assert torch.equal(network.head.weight, _trained(33, seed=2).head.weight)
-
-
-def test_progress_counts_every_step_once() -> None:
-    calls: list[tuple[int, int]] = []
-    _trained(64, progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(step, 12) for step in range(1, 13)]
-
-
-def test_accuracy_counts_the_labels_that_are_said() -> None:
-    network = _fresh()
-    with torch.no_grad():  # a network that says class 1 whatever it sees
-        network.head.weight.zero_()
-        network.head.bias.copy_(torch.tensor([0.0, 1.0, 0.0]))
-    assert accuracy(network, _pictures(8), np.array([1, 0, 0, 1, 2, 0, 0, 2])) == 0.25

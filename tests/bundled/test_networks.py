@@ -48,9 +48,9 @@ def test_the_vit_answers_from_the_mean_of_the_cells_alone() -> None:
     other = tokens.clone()
     other[:, 0] = 7.0  # the class token
     mixed = torch.cat([tokens[:, :1], tokens[:, 1:].flip(1)], 1)
-    logits = network.forward_head(tokens)  # type: ignore[operator]
-    assert torch.equal(logits, network.forward_head(other))  # type: ignore[operator]
-    torch.testing.assert_close(logits, network.forward_head(mixed))  # type: ignore[operator]
+    logits = network.forward_head(tokens)
+    assert torch.equal(logits, network.forward_head(other))
+    torch.testing.assert_close(logits, network.forward_head(mixed))
 
 
 def test_an_unknown_architecture_is_told() -> None:

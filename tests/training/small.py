@@ -70,7 +70,8 @@ def run(what: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tests.training.small", what, str(folder)],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root / "src")},
+        # Sums come out alike on as many threads only.
+        env={**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": str(torch.get_num_threads())},
         capture_output=True,
         text=True,
         timeout=120,
@@ -115,10 +116,10 @@ def killed_everywhere(work: Callable[[Path], list[bytes]], base: Path) -> int:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     what, base = sys.argv[1], Path(sys.argv[2])
     if what == "killed at 7":
         dying = Tiny(before=lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == 7 else None)
         train(dying, base, seconds_between=0)
     else:
+        torch.set_num_threads(1)  # the pool of a forked process has none to wait for
         sys.stdout.write(str(killed_everywhere({"trained": trained, "drawn": drawn}[what], base)))

@@ -6,8 +6,9 @@ The cards are those that come with Seewhy and those beside it, in benchmarks/wei
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from seewhy.training import measures
 from seewhy.training.classifier import to_input
 from seewhy.training.image_text_measures import measure_image_text
 from seewhy.training.measures import SCENES, measure_classifier
+from seewhy.training.recipes import RECIPES
 from seewhy.training.run import safetensors_of
 from seewhy.world.drawing.renderer import render
 from seewhy.world.grammar import WORLD_VERSION
@@ -148,6 +150,17 @@ def test_it_is_of_these_weights_and_of_this_world(folder: Path, name: str) -> No
         assert told.measured[0].n == SCENES
     else:
         assert told.words == VOCABULARY
+
+
+@every_card
+def test_todays_recipe_is_the_one_it_was_trained_by(folder: Path, name: str) -> None:
+    assert card(name, folder).recipe == json.loads(json.dumps(asdict(RECIPES[name])))
+
+
+def test_every_recipe_has_weights_the_further_seeds_and_the_plain_model_beside() -> None:
+    beside = {name for name in RECIPES if "-seed" in name or name == "clip-plain"}
+    assert set(names(BESIDE)) == beside
+    assert set(names(FOLDER)) == set(RECIPES) - beside
 
 
 @every_card

@@ -24,7 +24,7 @@ def tiny(name: str, **changes: object) -> ClassifierRecipe:
     recipe = RECIPES[name]
     assert isinstance(recipe, ClassifierRecipe)
     whole = {"scenes": 26, "epochs": 2, "batch": 8, **changes}
-    return replace(recipe, **whole)  # type: ignore[arg-type]
+    return replace(recipe, **whole)
 
 
 @pytest.fixture(scope="module")

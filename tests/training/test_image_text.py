@@ -31,7 +31,7 @@ def learner(drawn: Scenes, name: str = "clip", **changes: object) -> ImageTextLe
     recipe = RECIPES[name]
     assert isinstance(recipe, ImageTextRecipe)
     whole = {"scenes": 36, "pairs": 40, "batch": 8, **changes}
-    return ImageTextLearner(replace(recipe, **whole), drawn, tokenizer(), CPU)  # type: ignore[arg-type]
+    return ImageTextLearner(replace(recipe, **whole), drawn, tokenizer(), CPU)
 
 
 def made(shape: tuple[int, int], seed: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -50,7 +50,7 @@ def test_they_are_drawn_once_and_shared(tmp_path: Path, monkeypatch: pytest.Monk
     ids=str,
 )
 def test_any_other_order_has_another_key(changed: dict[str, object]) -> None:
-    other = replace(ORDER, **changed)  # type: ignore[arg-type]
+    other = replace(ORDER, **changed)
     assert other.key != ORDER.key == replace(ORDER).key
 
 

@@ -136,15 +136,15 @@ def _place(device: str) -> str:
 def _announce(recipe: Recipe, folder: Path, device: str) -> None:
     from seewhy.training.run import steps_kept
 
-    steps = recipe.seen // recipe.batch
     kept = steps_kept(recipe, folder)
-    if kept == steps:
-        talk(f"{recipe.name} is trained already (all {steps} steps); it is only measured again")
+    if kept == recipe.steps:
+        talk(f"{recipe.name} is trained already (all {kept} steps); it is only measured again")
     elif kept:
-        talk(f"{recipe.name} goes on from step {kept} of {steps}, on {device}")
+        talk(f"{recipe.name} goes on from step {kept} of {recipe.steps}, on {device}")
     else:
         talk(
-            f"{recipe.name}: {recipe.seen} pictures in {steps} steps, on {device}; killed, it goes on next time"
+            f"{recipe.name}: {recipe.seen} pictures in {recipe.steps} steps, on {device}; "
+            "killed, it goes on next time"
         )
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from seewhy.backbones.load import load_backbone
 from seewhy.bundled.networks import PICTURE_SIZE
-from seewhy.images.picture import Picture
+from seewhy.demo.logits import logits_of
 from seewhy.world.drawing.renderer import render
 from seewhy.world.tasks.tasks import find_task
 
@@ -50,14 +49,12 @@ def by_group(seed: int = 0, *, n: int = 400) -> Groups:
     """Both networks on `n` test scenes in which the background says nothing; another seed means other scenes."""
     task = find_task(TASK)
     scenes = [task.scene("test", seed * n + at) for at in range(n)]
-    pictures = [Picture(render(scene, PICTURE_SIZE).rgb, f"scene {at}") for at, scene in enumerate(scenes)]
+    pixels = [render(scene, PICTURE_SIZE).rgb for scene in scenes]
     labels = np.array([task.label(scene) for scene in scenes])
     groups = np.array([" on ".join(task.group(scene)) for scene in scenes])
     names = sorted(set(groups.tolist()))
     accuracy = {}
     for name in NETWORKS:
-        backbone = load_backbone(f"seewhy/{name}")
-        with backbone.undisturbed(), torch.no_grad():
-            right = backbone.logits(backbone.tensor(pictures).x).argmax(1).numpy() == labels
+        right = logits_of(load_backbone(f"seewhy/{name}"), pixels).argmax(1) == labels
         accuracy[name] = {group: float(right[groups == group].mean()) for group in names}
     return Groups({group: int((groups == group).sum()) for group in names}, accuracy)

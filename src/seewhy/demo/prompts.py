@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from seewhy.backbones.base import Backbone
 from seewhy.backbones.load import load_backbone
 from seewhy.bundled.networks import PICTURE_SIZE
-from seewhy.images.picture import Picture
+from seewhy.demo.logits import logits_of
 from seewhy.training.pairs import Circle, draw_circle
 from seewhy.world.drawing.renderer import render
 from seewhy.world.language.words import with_article
@@ -94,9 +94,7 @@ def _can_be_asked(scene: Scene) -> bool:
 
 
 def _shares(backbone: Backbone, pixels: UInt8[np.ndarray, "S S 3"]) -> list[float]:
-    with backbone.undisturbed(), torch.no_grad():
-        logits = backbone.logits(backbone.tensor([Picture(pixels, "scene")]).x)
-    found: list[float] = logits[0].softmax(0).double().tolist()
+    found: list[float] = torch.from_numpy(logits_of(backbone, [pixels])[0]).softmax(0).tolist()
     return found
 
 

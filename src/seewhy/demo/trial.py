@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from seewhy.audit.audit import Audit, Suspect
 from seewhy.audit.plant_report import MarkUse
 from seewhy.audit.shortcuts import where
+from seewhy.demo.logits import as_pictures, logits_of
 from seewhy.demo.marked import CORNER, MARKED_CLASS, Twins
 from seewhy.explanation import Answers
-from seewhy.images.picture import Picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +73,7 @@ def judge(name: str, found: Audit, twins: Twins) -> Trial:
     suspects = found.shortcuts()
     here = [suspect for suspect in suspects if on_mark(suspect)]
     accused = [suspect for suspect in here if suspect.accused]
-    plain, marked = (_logits(found, pictures) for pictures in (twins.plain, twins.marked))
+    plain, marked = (logits_of(found.craft.backbone, pictures) for pictures in (twins.plain, twins.marked))
     predicted = [_added(found, accused, pictures) for pictures in (twins.marked, twins.plain)]
     fall = marked[:, MARKED_CLASS] - plain[:, MARKED_CLASS]
     return Trial(
@@ -106,17 +105,6 @@ def _added(found: Audit, accused: Sequence[Suspect], pixels: np.ndarray) -> Floa
     concepts = [suspect.concept.index for suspect in accused]
     if not concepts:
         return np.zeros(len(pixels))
-    explained = found.craft.explain(_pictures(pixels), MARKED_CLASS)
+    explained = found.craft.explain(as_pictures(pixels), MARKED_CLASS)
     assert isinstance(explained, Answers)
     return np.array([sum(e.concept(k).contribution for k in concepts) for e in explained])
-
-
-def _logits(found: Audit, pixels: np.ndarray) -> Float[np.ndarray, "n k"]:
-    backbone = found.craft.backbone
-    with backbone.undisturbed(), torch.no_grad():
-        out: np.ndarray = backbone.logits(backbone.tensor(_pictures(pixels)).x).double().numpy()
-    return out
-
-
-def _pictures(pixels: np.ndarray) -> list[Picture]:
-    return [Picture(one, f"scene {at}") for at, one in enumerate(pixels)]

@@ -38,7 +38,7 @@ class ClassifierLearner:
                 setattr(part, "fused_attn", False)  # noqa: B010
         self.module: nn.Module = network.to(device).to(memory_format=torch.channels_last)
         self.optimiser = _optimiser(recipe, network)
-        self.steps = recipe.epochs * (recipe.scenes // recipe.batch)
+        self.steps = recipe.steps
         self.identity: dict[str, Any] = identity(recipe)
         self._epoch, self._order = -1, torch.empty(0)
 

@@ -91,7 +91,7 @@ class ImageTextLearner:
         self.optimiser = torch.optim.AdamW(
             _groups(self.module, recipe), lr=recipe.peak_rate, betas=(0.9, 0.98)
         )
-        self.steps = recipe.pairs // recipe.batch
+        self.steps = recipe.steps
         self.identity: dict[str, Any] = identity(recipe)
 
     def rate(self, step: int) -> float:

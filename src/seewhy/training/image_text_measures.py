@@ -23,7 +23,8 @@ from seewhy.evaluate.statistics.intervals import Interval, interval
 from seewhy.evaluate.what.concepts import auroc_matrix
 from seewhy.training.pairs import CIRCLE_RADIUS, Circle, draw_circle, pixel_square, square_within
 from seewhy.training.said import BIT, GROUPS, bits_of, phrase
-from seewhy.world.drawing.renderer import Rendered, render
+from seewhy.training.scenes import share_seen
+from seewhy.world.drawing.renderer import render
 from seewhy.world.language.words import with_article
 from seewhy.world.scene import Creature, Scene, Thing
 from seewhy.world.tasks.tasks import find_task
@@ -129,7 +130,7 @@ def cut_outs(prompted: Prompted, n: int = _CROPS) -> list[Measured]:
     objects: list[tuple[Thing, np.ndarray]] = []
     for scene in _scenes("T8", 4 * n):
         drawn = render(scene, SOURCE)
-        seen = [item for at, item in enumerate(scene.items) if _share_seen(drawn, at) >= 0.9]
+        seen = [item for at, item in enumerate(scene.items) if share_seen(drawn, at) >= 0.9]
         whole = [item for item in seen if isinstance(item, Thing)]
         objects += [(item, drawn.rgb) for item in whole[:1]]
         if len(objects) == n:
@@ -162,7 +163,7 @@ def _parts(prompted: Prompted, n: int) -> list[Measured]:
         enough = len(has) + n // 2
         for scene in _scenes(task, 4 * n):
             drawn = render(scene, SOURCE)
-            seen = [item for at, item in enumerate(scene.items) if _share_seen(drawn, at) >= 0.9]
+            seen = [item for at, item in enumerate(scene.items) if share_seen(drawn, at) >= 0.9]
             # One of a scene, so that what is drawn again for the interval are scenes.
             for item in [item for item in seen if isinstance(item, Creature)][:1]:
                 images.append(_cut(prompted, drawn.rgb, item))
@@ -188,7 +189,7 @@ def circled(prompted: Prompted, n: int = _CIRCLED) -> list[Measured]:
         if len(set(texts.values())) < 2 or len(set(texts.values())) < len(texts):
             continue
         drawn = render(scene, SOURCE)
-        seen = [at for at in texts if _share_seen(drawn, at) >= 0.6]
+        seen = [at for at in texts if share_seen(drawn, at) >= 0.6]
         if not seen:
             continue
         at = seen[cases % len(seen)]
@@ -292,11 +293,6 @@ def _bits(scene: Scene) -> int:
 
 def _described(item: Thing) -> str:
     return f"a {item.texture} {item.colour} {item.shape}"
-
-
-def _share_seen(drawn: Rendered, at: int) -> float:
-    outline = float(drawn.coverage[at].astype(np.float32).sum())
-    return float((drawn.id_map == at + 1).sum()) / max(outline, 1.0)
 
 
 def _cut(prompted: Prompted, picture: np.ndarray, item: Thing | Creature) -> Float32[Tensor, "1 3 s s"]:

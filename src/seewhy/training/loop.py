@@ -103,7 +103,8 @@ def train(
             loss = _step(learner, step)
             step += 1
             now = time.monotonic()
-            if step % _LOG_EVERY == 0 or step == last:
+            due = step == last or now - saved > seconds_between
+            if due or step % _LOG_EVERY == 0:
                 value = float(loss)
                 _check_finite(learner, value, step, folder)
                 minutes = (spent + now - started) / 60
@@ -111,12 +112,11 @@ def train(
                 append(folder / LOG, (json.dumps(line) + "\n").encode())
                 if tell:
                     tell(step, learner.steps, f"loss {value:.3f}")
-            if now - saved > seconds_between or step == last:
-                _check_finite(learner, float(loss), step, folder)  # or the last good checkpoint would be lost
-                for group, rate in zip(learner.optimiser.param_groups, base, strict=True):
-                    group["lr"] = rate
+            if due:
                 _save(learner, folder, step, spent + now - started)
                 saved = now
+        for group, rate in zip(learner.optimiser.param_groups, base, strict=True):
+            group["lr"] = rate
         learner.module.eval()
         return (spent + time.monotonic() - started) / 60
 

@@ -15,7 +15,7 @@ from seewhy.bundled.networks import PICTURE_SIZE
 from seewhy.scale.disk import PART, locked, make_folder, write_whole, writing
 from seewhy.training.loop import Tell
 from seewhy.training.said import BIT, CONCEPTS, bits_of, said_by
-from seewhy.world.drawing.renderer import render
+from seewhy.world.drawing.renderer import Rendered, render
 from seewhy.world.grammar import WORLD_VERSION
 from seewhy.world.language.captions import LEVELS, caption
 from seewhy.world.scene import Scene
@@ -109,6 +109,12 @@ def scenes(mixture: Mixture, folder: Path, tell: Tell | None = None) -> Scenes:
     return Scenes(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _shapes(1)})
 
 
+def share_seen(drawn: Rendered, at: int) -> float:
+    """Share of item `at`'s outline that no other item hides, 0..1."""
+    outline = float(drawn.coverage[at].astype(np.float32).sum())
+    return min(1.0, float((drawn.id_map == at + 1).sum()) / max(outline, 1.0))
+
+
 def _shapes(n: int) -> dict[str, tuple[tuple[int, ...], Any]]:
     return {
         "pixels": ((n, SIZE, SIZE, 3), np.uint8),
@@ -149,8 +155,7 @@ def _record(scene: Scene) -> dict[str, Any]:
     for at, item in enumerate(scene.items):
         things[at + 1] = bits_of(item)
         circle[at + 1] = item.x, item.y, item.radius
-        outline = float(drawn.coverage[at].astype(np.float32).sum())
-        seen[at + 1] = min(1.0, int((drawn.id_map == at + 1).sum()) / max(outline, 1.0))
+        seen[at + 1] = share_seen(drawn, at)
     step = SIZE // GRID
     texts = np.zeros(_CAPTIONS, "S256")
     mentions, beyond = np.zeros((_CAPTIONS, _MENTIONS), np.uint64), np.zeros(_CAPTIONS, np.bool_)
