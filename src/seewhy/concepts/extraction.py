@@ -12,7 +12,7 @@ import torch
 
 from seewhy.backbones.base import Backbone
 from seewhy.backbones.split import Split
-from seewhy.concepts.catalogue import Catalogue
+from seewhy.images.catalogue import Catalogue
 from seewhy.errors import InputError, message
 from seewhy.images.picture import Picture
 from seewhy.scale.job import Failure, Piece, Shard

@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seewhy.backbones.base import Backbone
-from seewhy.concepts.catalogue import Catalogue
+from seewhy.images.catalogue import Catalogue
 from seewhy.concepts.extraction import Extraction, StoredType
 from seewhy.errors import BadArtefact, InputError, did_you_mean, message
 from seewhy.images.geometry import Geometry

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
-from seewhy.concepts.catalogue import Catalogue
+from seewhy.images.catalogue import Catalogue
 from seewhy.errors import InputError
 from seewhy.images.read import read_images
 
