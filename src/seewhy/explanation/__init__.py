@@ -5,6 +5,7 @@ from seewhy.explanation.answers import Answers
 from seewhy.explanation.attribution_map import AttributionMap
 from seewhy.explanation.capabilities import CAPABILITIES
 from seewhy.explanation.contrast import Contrast, contrast_of
+from seewhy.explanation.edit import Edit, Readout
 from seewhy.explanation.evidence import ConceptEvidence, Elsewhere, Meta, Prediction
 from seewhy.explanation.explanation import Explanation, Totals
 from seewhy.explanation.receipt import Receipt
@@ -18,10 +19,12 @@ __all__ = [
     "AttributionMap",
     "ConceptEvidence",
     "Contrast",
+    "Edit",
     "Elsewhere",
     "Explanation",
     "Meta",
     "Prediction",
+    "Readout",
     "Receipt",
     "Replay",
     "Totals",

@@ -8,6 +8,7 @@ from typing import Any
 from seewhy.errors import UnknownName, did_you_mean, message
 
 Reason = Callable[[Any], str | None]
+NO_MODEL = "it does not hold the model (it was loaded from a file); explain the picture again."
 
 
 def _needs_shares(answer: Any) -> str | None:
@@ -34,14 +35,23 @@ def _needs_cells(answer: Any) -> str | None:
     return None
 
 
-NO_MODEL = "it does not hold the model (it was loaded from a file); explain the picture again."
-
-
 def _needs_rerun(answer: Any) -> str | None:
     return NO_MODEL if getattr(answer, "rerun", None) is None else None
 
 
+def _needs_readout(answer: Any) -> str | None:
+    if not hasattr(answer, "concepts"):
+        return "an attribution map has no concepts; use the explain method of a concept model."
+    if answer.readout is None:
+        if answer.rerun is None:
+            return NO_MODEL
+        return "its logits are not linear in concepts; use a concept bottleneck (seewhy train)."
+    return None
+
+
 def _needs_replay(answer: Any) -> str | None:
+    if getattr(answer, "edits", ()):
+        return "it was edited, and no picture looks so; check the explanation before the edit."
     return NO_MODEL if answer.replay is None else None
 
 
@@ -59,6 +69,7 @@ CAPABILITIES: dict[str, tuple[str, tuple[Reason, ...]]] = {
     "totals": ("rows that add up to the logit", (_needs_account, _needs_shares)),
     "query": ("what is in a point, box or mask", ()),
     "contrast": ("why A and not B", (_needs_concepts, _needs_rerun)),
+    "edit": ("what if a concept were different, everywhere or in a region", (_needs_readout,)),
     "check": (
         "receipts: the network asked again with concepts edited and pixels hidden",
         (_needs_replay, _needs_a_claim),

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from seewhy.errors import AccountingError, UnknownConcept, did_you_mean, message
+from seewhy.errors import AccountingError, UnknownConcept, UnknownName, did_you_mean, message
 from seewhy.explanation.answer import Answer
 from seewhy.explanation.contrast import Contrast, contrast_of
+from seewhy.explanation.edit import Edit, Readout, checked, edited, flip
 from seewhy.explanation.evidence import ConceptEvidence, Elsewhere, checked_map
 from seewhy.explanation.query import RegionScore, region_means
 from seewhy.types import Box, Kind, Point, Size
@@ -71,6 +72,10 @@ class Explanation(Answer):
         computed on its own by whoever makes the explanation, never as a difference in (1).
     rerun
         Explains the same picture for another target; handed over by the model, not saved.
+    readout
+        The linear layer from the concepts' maps to all logits, where the model has one; not saved.
+    edits, edited_from
+        What was changed by `edit`, and the explanation before the last change: its undoing.
 
     Raises
     ------
@@ -88,6 +93,9 @@ class Explanation(Answer):
     elsewhere: tuple[Elsewhere, ...] = ()
     remainder: float | None = None
     rerun: Callable[[int | str], Explanation] | None = field(default=None, repr=False)
+    readout: Readout | None = field(default=None, repr=False)
+    edits: tuple[Edit, ...] = ()
+    edited_from: Explanation | None = field(default=None, repr=False)
 
     schema: ClassVar[str] = "seewhy.explanation/1"
 
@@ -219,6 +227,63 @@ class Explanation(Answer):
         self._require("contrast")
         assert self.rerun is not None
         return contrast_of(self._for(why), self._for(against))
+
+    def edit(
+        self,
+        concept: str | int,
+        amount: float,
+        *,
+        op: str = "add",
+        point: Point | None = None,
+        box: Box | None = None,
+        mask: Any = None,
+    ) -> Explanation:
+        """What the model would say if a concept were different: everywhere, or in a region of the original picture.
+
+        The network is not asked: its logits are linear in the concepts' maps, so that the effect is known
+        (`explanation.edit`). `edited_from` is the explanation before; NotSupported for other models.
+
+        Parameters
+        ----------
+        concept
+            Its name or index.
+        amount
+            In the unit of the maps (one standard deviation of the concept in training, for concept bottlenecks).
+        op
+            "add" shifts the concept by the amount, "scale" multiplies it, "set" fixes it.
+        point, box, mask
+            At most one, as for `query`.
+        """
+        self._require("edit")
+        operation, amount = checked(op, amount)
+        found = self.concept(concept)
+        region = self._region_or_all(point, box, mask)
+        return edited(self, Edit(found.name, found.index, operation, amount, region))
+
+    def flip(
+        self,
+        concept: str | int,
+        to: int | str,
+        *,
+        point: Point | None = None,
+        box: Box | None = None,
+        mask: Any = None,
+    ) -> float | None:
+        """The smallest amount that, added to a concept (in a region), makes class `to` win; None if none does."""
+        self._require("edit")
+        assert self.readout is not None
+        names = self.readout.classes
+        if to not in names and not (isinstance(to, int) and 0 <= to < len(names)):
+            raise UnknownName(
+                message(f"There is no class {to!r}.", did_you_mean(str(to), names), "Pass its name or index.")
+            )
+        winner = names.index(to) if isinstance(to, str) else to
+        return flip(self, self.concept(concept).index, winner, self._region_or_all(point, box, mask))
+
+    def _region_or_all(self, point: Point | None, box: Box | None, mask: Any) -> np.ndarray:
+        if point is None and box is None and mask is None:
+            return np.ones(self.grid)
+        return self.region_weights(point=point, box=box, mask=mask)
 
     def _for(self, target: int | str) -> Explanation:
         if target in (self.target.index, self.target.name):

@@ -54,6 +54,7 @@ def explanation_to_dict(
         "remainder": answer.remainder,
         "elsewhere": [asdict(row) for row in answer.elsewhere],
         "concepts": [_concept(concept, answer.geometry, maps) for concept in kept],
+        "edits": [str(edit) for edit in answer.edits],
         "others": {"n": len(others), "contribution": float(sum(c.contribution for c in others))},
         "where": None if answer.can("where") else _pack(answer.where),
     }
