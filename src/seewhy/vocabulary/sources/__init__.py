@@ -1,0 +1,1 @@
+"""Where words come from: files, an installed WordNet, a ConceptNet dump, captions, a language model."""
