@@ -53,13 +53,17 @@ def test_maps_are_those_of_loops(space: ConceptSpace) -> None:
     z = (q - pooled.mean(0)[:, None, None]) / pooled.std(0)[:, None, None]
     np.testing.assert_allclose(space.maps(FEATURES), z, atol=1e-4)
     np.testing.assert_allclose(space.quantiles.T, np.quantile(z, LEVELS, axis=(0, 2, 3)), atol=1e-4)
+    np.testing.assert_allclose(
+        space.pooled_quantiles.T, np.quantile(z.mean((2, 3)), LEVELS, axis=0), atol=1e-4
+    )
+    assert space.percentile(1, float(space.pooled_quantiles[1, 3]), pooled=True) == pytest.approx(90)
     np.testing.assert_allclose(space.mean, pooled.mean(0), rtol=1e-5)
     np.testing.assert_allclose(space.std, pooled.std(0), rtol=1e-4)
 
 
 def test_batches_change_nothing(space: ConceptSpace) -> None:
     whole = ConceptSpace.calibrate(NAMES, WEIGHT, FEATURES, batch=1000)
-    for name in ("mean", "std", "quantiles"):
+    for name in ("mean", "std", "quantiles", "pooled_quantiles"):
         torch.testing.assert_close(getattr(space, name), getattr(whole, name), rtol=1e-5, atol=1e-5)
 
 

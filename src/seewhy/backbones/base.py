@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import operator
 import threading
 from collections.abc import Callable, Hashable, Sequence
@@ -15,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seewhy.backbones.fingerprint import state_digest, state_versions
 from seewhy.backbones.layers import Candidate, FeatureLayer, Probe, choose_layer, find_layers, named_layer
 from seewhy.backbones.outputs import OutputAdapter, as_logits, check_finite
 from seewhy.backbones.split import Split
@@ -363,18 +363,10 @@ class Backbone:
 
         Computed again only when a tensor was replaced or changed in place.
         """
-        state = tuple((id(t), _version(t)) for t in (*self.module.parameters(), *self.module.buffers()))
+        state = state_versions(self.module)
         if self._fingerprint is None or self._fingerprint[0] != state:
-            self._fingerprint = state, self._hash_state()
+            self._fingerprint = state, state_digest(self.module)[:16]
         return self._fingerprint[1]
-
-    def _hash_state(self) -> str:
-        digest = hashlib.sha256()
-        for name, tensor in self.module.state_dict().items():
-            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-            data = tensor.detach().to("cpu", torch.float32).contiguous().numpy()
-            digest.update(data.tobytes())
-        return digest.hexdigest()[:16]
 
     def describe(self) -> dict[str, Any]:
         """What results say about the model; JSON-safe."""
@@ -389,11 +381,6 @@ class Backbone:
     def __repr__(self) -> str:
         n = sum(p.numel() for p in self.module.parameters())
         return f"Backbone({self.name!r}, {type(self.module).__name__}, {n / 1e6:.1f} M parameters)"
-
-
-def _version(tensor: Tensor) -> int:
-    """How often a tensor was changed in place (those made in inference mode do not count)."""
-    return -1 if tensor.is_inference() else tensor._version
 
 
 def _class_of(target: object) -> int | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +37,40 @@ def load(name: ModelName, request: Request) -> Loaded:
     Offline, InputError, BadArtefact
         If its files are not to be had, are no image classifier's, or are damaged.
     """
-    _transformers()
-    random = request.weights is None or isinstance(request.weights, Path)
-    folder = locate_folder(
-        str(name),
-        name.id,
-        ["config.json"] if random else ["config.json", _WEIGHTS],
-        [_TEXTS] if random else _SETS,
-        revision=name.tag,
-        local_files_only=request.local_files_only,
-    )
+    transformers_module()
+    folder = folder_of(name, request, ())
     if config_kind(folder) == "timm":
         from seewhy.backbones import timm as timm_loader
 
-        return timm_loader.load_folder(folder, random=random, name=str(name))
+        return timm_loader.load_folder(folder, random=not _own_weights(request), name=str(name))
     return load_folder(folder, request.weights, str(name))
+
+
+def folder_of(name: ModelName, request: Request, texts: Sequence[str]) -> Path:
+    """The folder of a hub repository, with weights where its own are asked for.
+
+    Parameters
+    ----------
+    name, request
+        What is asked for.
+    texts
+        Patterns of further files that the model needs beside JSON, such as "merges.txt".
+
+    Raises
+    ------
+    Offline, InputError
+        If files are not to be had.
+    """
+    own = _own_weights(request)
+    wanted = [[*files, *texts] for files in (_SETS if own else [_TEXTS])]
+    return locate_folder(
+        str(name),
+        name.id,
+        ["config.json", _WEIGHTS] if own else ["config.json"],
+        wanted,
+        revision=name.tag,
+        local_files_only=request.local_files_only,
+    )
 
 
 def load_folder(folder: Path, weights: Any = "default", name: str | None = None) -> Loaded:
@@ -61,12 +81,9 @@ def load_folder(folder: Path, weights: Any = "default", name: str | None = None)
     MissingExtra, InputError, BadArtefact
         As `load`.
     """
-    transformers = _transformers()
+    transformers = transformers_module()
     name = name or f"local:{folder}"
-    try:
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        raise _bad(name, folder, error) from error
+    config = config_in(folder, name)
     auto = transformers.AutoModelForImageClassification
     if type(config) not in auto._model_mapping:
         raise InputError(
@@ -76,16 +93,18 @@ def load_folder(folder: Path, weights: Any = "default", name: str | None = None)
                 "Choose a model for image classification.",
             )
         )
-    if weights == "default":
-        module = _pretrained(auto, folder, name)
-    else:
-        with private_randomness():
-            module = auto.from_config(config)
-        if isinstance(weights, Path):
-            fit(module, read_weights(weights), str(weights))
+    module = module_of(
+        auto,
+        config,
+        folder,
+        weights,
+        name,
+        "A classifier needs its trained classification head.",
+        "Choose a model that was trained for image classification.",
+    )
     labels = getattr(config, "id2label", None) or {}
     classes = [str(labels[i]) for i in sorted(labels)] if len(labels) == config.num_labels else None
-    return Loaded(module, name, _preprocess(folder, module.main_input_name), classes)
+    return Loaded(module, name, processor_in(folder, module.main_input_name), classes)
 
 
 def info(name: ModelName) -> Info:
@@ -150,12 +169,12 @@ def _frame(settings: dict[str, Any]) -> tuple[Size, Fit, int | Size] | None:
     return ((short, short), "crop", int(short / share)) if short < 384 else ((short, short), "stretch", short)
 
 
-def _preprocess(folder: Path, input_name: str) -> Preprocess | None:
+def processor_in(folder: Path, input_name: str) -> Preprocess | None:
     """The folder's image processor as a `Preprocess`, if it does the same to a made picture; else None.
 
     Processors are code and may do anything, so settings that look familiar are not enough.
     """
-    transformers = _transformers()
+    transformers = transformers_module()
     if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
         return None
     try:
@@ -163,7 +182,7 @@ def _preprocess(folder: Path, input_name: str) -> Preprocess | None:
             folder, local_files_only=True, backend="pil"
         )
     except Exception as error:
-        raise _bad(f"local:{folder}", folder, error) from error
+        raise does_not_load(f"local:{folder}", folder, error) from error
     recipe = preprocess_of(_settings(processor), f"{type(processor).__name__} of the model")
     if recipe is None:
         return None
@@ -192,25 +211,74 @@ def _settings(processor: Any) -> dict[str, Any]:
     return settings
 
 
-def _pretrained(auto: Any, folder: Path, name: str) -> Any:
+def config_in(folder: Path, name: str) -> Any:
+    """The configuration in a folder, as transformers reads it.
+
+    Raises
+    ------
+    BadArtefact
+        If it cannot be read; the model is called `name`.
+    """
+    try:
+        return transformers_module().AutoConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise does_not_load(name, folder, error) from error
+
+
+def module_of(auto: Any, config: Any, folder: Path, weights: Any, name: str, needed: str, do: str) -> Any:
+    """A network of transformers with the weights of its folder ("default"), random ones (None), or a file's.
+
+    Parameters
+    ----------
+    auto
+        A class of transformers with `from_pretrained` and `from_config`.
+    config, folder
+        Its configuration, and where it is.
+    weights
+        "default", None or a path.
+    name
+        What to call it in errors.
+    needed, do
+        What the error says, and advises, where tensors are missing in the folder's weights.
+
+    Raises
+    ------
+    BadArtefact, InputError
+        If weights are damaged, incomplete or not finite.
+    """
+    if weights == "default":
+        return _pretrained(auto, folder, name, needed, do)
+    with private_randomness():
+        module = auto.from_config(config)
+    if isinstance(weights, Path):
+        fit(module, read_weights(weights), str(weights))
+    return module
+
+
+def _own_weights(request: Request) -> bool:
+    return request.weights == "default"
+
+
+def _pretrained(auto: Any, folder: Path, name: str, needed: str, do: str) -> Any:
     try:
         module, loading = auto.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except Exception as error:
-        raise _bad(name, folder, error) from error
+        raise does_not_load(name, folder, error) from error
     missing = sorted(loading["missing_keys"])
     if missing or loading.get("mismatched_keys"):
         raise BadArtefact(
             message(
                 f"The weights of {name!r} lack {len(missing)} tensors: {', '.join(missing[:3])}.",
-                "A classifier needs its trained classification head.",
-                "Choose a model that was trained for image classification.",
+                needed,
+                do,
             )
         )
     check_weights(module.state_dict(), name)
     return module
 
 
-def _transformers() -> Any:
+def transformers_module() -> Any:
+    """transformers itself; a MissingExtra where it is not installed."""
     try:
         import transformers
     except ImportError as error:
@@ -224,7 +292,8 @@ def _transformers() -> Any:
     return transformers
 
 
-def _bad(name: str, folder: Path, error: Exception) -> Exception:
+def does_not_load(name: str, folder: Path, error: Exception) -> Exception:
+    """The error for a folder that transformers cannot load, with the first line of what it said."""
     first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     try:
         holds = ", ".join(json.loads((folder / "config.json").read_text()).get("architectures") or [])

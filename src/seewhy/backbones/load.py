@@ -91,14 +91,14 @@ def load_backbone(
             made, options = user_file.load(Path(parsed.id).expanduser(), str(parsed.tag))
             backbone = _from_object(made, {"name": str(parsed), **options})
         else:
-            request = Request(_weights(weights), names, local_files_only, progress)
+            request = Request(chosen_weights(weights), names, local_files_only, progress)
             backbone = _from_loaded(_load(parsed, request), untrained=request.weights is None)
     else:
         _no_weights(weights, type(model).__name__)
         backbone = _from_object(model, {})
     backbone = _changed(backbone, names, preprocess, layer, output)
     if device is not None:
-        backbone.module.to(_device(device))
+        backbone.module.to(chosen_device(device))
     return backbone
 
 
@@ -251,7 +251,14 @@ def _changed(
     )
 
 
-def _weights(weights: str | Path | None) -> Literal["default"] | None | Path:
+def chosen_weights(weights: str | Path | None) -> Literal["default"] | None | Path:
+    """What `weights` means: the name's own, random ones, or the file at a path.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or no weights file in such a folder.
+    """
     if weights is None or weights == "default":
         return None if weights is None else "default"
     path = Path(str(weights).removeprefix("local:")).expanduser()
@@ -281,7 +288,14 @@ def _no_weights(weights: Any, what: str) -> None:
         )
 
 
-def _device(device: str | torch.device) -> torch.device:
+def chosen_device(device: str | torch.device) -> torch.device:
+    """The device meant by a name; "auto" takes cuda, mps or cpu, in this order.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used.
+    """
     if device == "auto":
         mps = torch.backends.mps.is_available()
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")

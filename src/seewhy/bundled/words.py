@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -56,6 +57,10 @@ class WordTokenizer:
                     )
                 )
         return [self.number[word] for word in found]
+
+    def digest(self) -> str:
+        """SHA-256 over the words in their order and the length of a text (first 16 hex digits)."""
+        return hashlib.sha256(repr((self.words, self.context_length)).encode()).hexdigest()[:16]
 
     def __call__(
         self, texts: str | Sequence[str], context_length: int | None = None

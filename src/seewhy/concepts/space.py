@@ -14,7 +14,7 @@ the calibration is ours. Standard deviations divide by n (Label-Free CBM: by n -
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -48,8 +48,8 @@ class ConceptSpace:
         Directions in feature space.
     mean, std
         Of the pooled concepts on the training pictures; std is above 0.
-    quantiles
-        At `LEVELS`, of standardised map values on the training pictures.
+    quantiles, pooled_quantiles
+        At `LEVELS`, of standardised map values and of their means over places, on the training pictures.
     quality
         How well each concept is known, -1 to 1, higher is better: its similarity to its teacher on validation
         pictures, or whatever else the maker of the space states; None if unknown.
@@ -60,6 +60,7 @@ class ConceptSpace:
     mean: Float[Tensor, " m"]
     std: Float[Tensor, " m"]
     quantiles: Float[Tensor, "m 5"]
+    pooled_quantiles: Float[Tensor, "m 5"]
     quality: Float[Tensor, " m"] | None = None
 
     def __post_init__(self) -> None:
@@ -70,6 +71,7 @@ class ConceptSpace:
             "mean": (m,),
             "std": (m,),
             "quantiles": (m, len(LEVELS)),
+            "pooled_quantiles": (m, len(LEVELS)),
             "quality": (m,),
         }
         for name, shape in shapes.items():
@@ -144,9 +146,9 @@ class ConceptSpace:
             weight[dead.to(weight.device)] = 0
             mean, std = torch.where(dead, 0, mean).float(), torch.where(dead, 1, std).float()
             flat = torch.zeros(len(mean), len(LEVELS))
-            space = cls(tuple(names), weight.cpu(), mean.cpu(), std.cpu(), flat, _kept(quality))
-            quantiles = _quantiles(space, source, batch, seed, device)
-        return cls(space.names, space.weight, space.mean, space.std, quantiles, space.quality)
+            space = cls(tuple(names), weight.cpu(), mean.cpu(), std.cpu(), flat, flat, _kept(quality))
+            quantiles, pooled = _quantiles(space, source, batch, seed, device)
+        return replace(space, quantiles=quantiles, pooled_quantiles=pooled)
 
     @property
     def n_concepts(self) -> int:
@@ -197,6 +199,7 @@ class ConceptSpace:
             self.mean[at],
             self.std[at],
             self.quantiles[at],
+            self.pooled_quantiles[at],
             None if self.quality is None else self.quality[at],
         )
 
@@ -215,13 +218,15 @@ class ConceptSpace:
         )
 
     def percentile(
-        self, concept: str | int, values: Float[Tensor, "*shape"] | float
+        self, concept: str | int, values: Float[Tensor, "*shape"] | float, *, pooled: bool = False
     ) -> Float[Tensor, "*shape"]:
         """Which percentile of a concept's training map values these are, 1 to 99, linear between quantiles.
 
-        1 means 1 or less, 99 means 99 or more. A value that several quantiles share gets the middle of them.
+        1 means 1 or less, 99 means 99 or more. A value that several quantiles share gets the middle of them. With
+        `pooled` the values are means over places, and so is what they are compared with.
         """
-        knots = self.quantiles[self.index(concept)].double().cpu().numpy()
+        of = self.pooled_quantiles if pooled else self.quantiles
+        knots = of[self.index(concept)].double().cpu().numpy()
         percents = 100 * np.asarray(LEVELS)
         x = torch.as_tensor(values)
         v = x.detach().double().cpu().numpy()
@@ -305,8 +310,8 @@ def _pooled_moments(
 
 def _quantiles(
     space: ConceptSpace, source: Source, batch: int, seed: int, device: torch.device | str | None
-) -> Float[Tensor, "m 5"]:
-    """Of map values, sorted exactly for as many pictures as `CALIBRATION_VALUES` allows."""
+) -> tuple[Float[Tensor, "m 5"], Float[Tensor, "m 5"]]:
+    """Of map values and of pooled ones, sorted exactly for as many pictures as `CALIBRATION_VALUES` allows."""
     places = source.grid[0] * source.grid[1]
     most = max(2, CALIBRATION_VALUES // (space.n_concepts * places))
     numbers = torch.arange(source.n)
@@ -314,12 +319,17 @@ def _quantiles(
         drawn = torch.randperm(source.n, generator=torch.Generator().manual_seed(seed))[:most]
         numbers = drawn.sort().values
     values = torch.empty(space.n_concepts, len(numbers) * places)
+    means = torch.empty(space.n_concepts, len(numbers))
     at = 0
     for part in parts_of(numbers, batch):
         f = source.batch(part)
         z = space.maps(f if device is None else f.to(device))
         n_here = len(part) * places
         values[:, at : at + n_here] = z.transpose(0, 1).reshape(space.n_concepts, -1).cpu()
+        means[:, at // places : at // places + len(part)] = z.mean((2, 3)).T.cpu()
         at += n_here
-    out = [np.quantile(row.numpy(), LEVELS) for row in values]
-    return torch.from_numpy(np.stack(out)).float()
+    return _sorted_at(values), _sorted_at(means)
+
+
+def _sorted_at(rows: Float[Tensor, "m n"]) -> Float[Tensor, "m 5"]:
+    return torch.from_numpy(np.stack([np.quantile(row.numpy(), LEVELS) for row in rows])).float()

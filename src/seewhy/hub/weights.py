@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from error
     # Damaged archives end in whatever error the bytes lead to.
     except Exception as error:
+        if _is_torchscript(path):
+            raise _holds_code(path) from error
         raise _damaged(path, _first_line(error)) from error
     state = _state_dict(loaded, path)
     check_weights(state, str(path))
@@ -142,6 +145,25 @@ def _damaged(path: Path, why: str) -> BadArtefact:
             f"{path} is damaged or not a weights file: {why}",
             f"Weights are read from {', '.join(SUFFIXES)}.",
             "Copy or download it again.",
+        )
+    )
+
+
+def _is_torchscript(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _holds_code(path: Path) -> BadArtefact:
+    return BadArtefact(
+        message(
+            f"{path} is a TorchScript archive, code and weights in one (OpenAI publishes CLIP so).",
+            "Loading it could run code, so only files of tensors are read.",
+            "If you trust it, save its weights alone: safetensors.torch.save_file(torch.jit.load(FILE)"
+            ".state_dict(), 'model.safetensors').",
         )
     )
 
