@@ -170,6 +170,12 @@ def _circles(cards: Sequence[Card]) -> list[str]:
         "The second was trained on whole scenes alone: no red circles, no cut-outs, and no loss over the cells of "
         f"the grid. They saw {both[0].seen:,} and {both[1].seen:,} pictures."
     )
+    maps = _as_told(both[1]).get("red-circle maps: AUROC, T8 test", 1.0)
+    if maps < 0.5:
+        says += (
+            f" Its maps are worse than chance ({maps:.3f} of 0.5): a model that never saw a circle does not "
+            "follow one, and words fit a thing less where it is circled, perhaps because the line hides some of it."
+        )
     return ["## With and without red circles", prose(says), table(["measured", "clip", "clip-plain"], rows)]
 
 

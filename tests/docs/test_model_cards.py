@@ -145,6 +145,9 @@ def test_models_with_and_without_circles_stand_side_by_side(model_cards: Any, tm
     text = page(model_cards, tmp_path, plain)
     assert "## With and without red circles\n" in text
     assert "| accuracy, T1 test | 0.9000 | 0.3000 |\n| x, y | - | 0.2000 |" in text
+    assert "worse than chance" not in text
+    below = made("clip-plain", Measured("red-circle maps: AUROC", "T8 test", 9, 0.06))
+    assert "worse than chance (0.060 of 0.5)" in " ".join(page(model_cards, tmp_path, below).split())
 
 
 def test_the_headline_of_a_shortcut_is_what_it_costs(model_cards: Any) -> None:

@@ -43,7 +43,7 @@ def test_presets_change_how_long_and_not_what(name: str) -> None:
 
 
 def test_seen_counts_whole_batches_of_each_epoch() -> None:
-    assert ClassifierRecipe("a", "resnet-w16", "T1", scenes=26, epochs=3, batch=8).seen == 72
+    assert ClassifierRecipe("a", "resnet-w16", "T1", scenes=30, epochs=3, batch=8).seen == 72
     assert ImageTextRecipe("b", scenes=50, pairs=45, batch=8).seen == 40
 
 
