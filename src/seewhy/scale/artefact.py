@@ -4,15 +4,15 @@
     folder/tensors-1a2b3c4d.safetensors   the numbers; named after their hash
 
 The JSON file is written last and replaced at once, and it names its tensors: killed at any moment, a folder holds
-what it held before or what it was to hold. safetensors has no checksum of its own, and a changed digit in JSON is still
-JSON; so nothing is used before its hash was checked. Never pickle.
+what it held before or what it was to hold. safetensors has no checksum of its own, and a changed digit in JSON is
+still JSON; so nothing is used before its hash was checked. Never pickle.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,15 +99,27 @@ def read(folder: str | Path) -> Artefact:
             )
         )
     with damaged(folder):
-        claimed = content.pop("sha256")
-        if claimed != _hash_of(content):
-            raise ValueError(f"the SHA-256 of {NAME} differs")
-        content.pop("schema")
-        kind, about = str(content.pop("kind")), content.pop("tensors")
-        numbers = (folder / about["file"]).read_bytes()
-        if _sha256(numbers) != about["sha256"]:
-            raise ValueError(f"the SHA-256 of {about['file']} differs")
-        return Artefact(kind, content, load(numbers))
+        return checked(content, lambda name: (folder / name).read_bytes())
+
+
+def checked(content: dict[str, Any], read_file: Callable[[str], bytes]) -> Artefact:
+    """What the parsed JSON and the file that it names hold, once both hashes agree.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, SafetensorError
+        If something is damaged (`damaged` makes one error of them).
+    """
+    content = dict(content)
+    claimed = content.pop("sha256")
+    if claimed != _hash_of(content):
+        raise ValueError(f"the SHA-256 of {NAME} differs")
+    content.pop("schema")
+    kind, about = str(content.pop("kind")), content.pop("tensors")
+    numbers = read_file(about["file"])
+    if _sha256(numbers) != about["sha256"]:
+        raise ValueError(f"the SHA-256 of {about['file']} differs")
+    return Artefact(kind, content, load(numbers))
 
 
 @contextmanager

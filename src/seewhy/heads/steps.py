@@ -1,0 +1,208 @@
+"""The two moves of the solver: a burst of accelerated shrinkage, and a Newton step among the weights in use.
+
+`shrink` is FISTA, the accelerated proximal gradient, with a restart whenever momentum points uphill (O'Donoghue and
+Candes 2015, arXiv 1204.3982). The length of its steps follows the curvature along them, by the divergence
+
+    (1/n) sum_i log sum_k p_ik exp(d_ik - <p_i, d_i>)  =  cross-entropy after a change d of the logits
+                                                          - before - the linear forecast                      (1)
+
+which is never negative and keeps some digits where the cross-entropy itself, in single precision, no longer moves.
+
+`newton` minimises the quadratic model of the objective over the weights that are not zero, each held to its side of
+zero. Conjugate gradients solve the linear system, two products of matrices a step; weights that would pass zero are
+set to it in the model and the rest is solved again, until none would. Then the step is tried in earnest.
+
+Alternating the two is due to Wen, Yin, Goldfarb and Zhang (2010, FPC_AS); (1) as a measure and the repeated solving
+are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from seewhy.heads.objective import Penalty, logits_of, minus_truth
+
+BURST = 10
+"""Steps of FISTA at a time."""
+
+FEWEST, MOST = 10, 320
+"""Conjugate gradient steps per linear system at most: the first, doubled after each Newton step that held in full."""
+
+SOLVES = 10
+"""Linear systems of one Newton step at most; most need one to three."""
+
+SMALL = 0.05
+"""A linear system counts as solved when its residual has fallen to this."""
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A head, with its logits, which cost a product of matrices."""
+
+    weight: Float[Tensor, "k m"]
+    bias: Float[Tensor, " k"]
+    logits: Float[Tensor, "k n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is minimised, in one precision; weights off the `support` stay zero."""
+
+    z: Float[Tensor, "n m"]
+    y: Int[Tensor, " n"]
+    penalty: Penalty
+    support: Bool[Tensor, "k m"] | None = None
+
+    def enter(self, weight: Float[Tensor, "k m"], bias: Float[Tensor, " k"]) -> State:
+        """A head as a state."""
+        return State(weight, bias, logits_of(weight, bias, self.z))
+
+    def slopes(self, p: Float[Tensor, "k n"]) -> tuple[Float[Tensor, "k m"], Float[Tensor, " k"]]:
+        """Slopes of the cross-entropy in weight and bias at probabilities `p`."""
+        a = minus_truth(p, self.y)
+        slope = a @ self.z / len(self.y)
+        return slope if self.support is None else torch.where(self.support, slope, 0.0), a.mean(1)
+
+    def divergence(self, p: Float[Tensor, "k n"], change: Float[Tensor, "k n"]) -> float:
+        """(1)."""
+        centred = change - (p * change).sum(0)
+        return float(torch.log1p((p * centred.expm1_()).sum(0)).sum(dtype=torch.float64)) / len(self.y)
+
+    def change(self, old: State, new: State, p: Float[Tensor, "k n"]) -> float:
+        """The objective of `new` less that of `old`, whose probabilities are `p`."""
+        moved = new.logits - old.logits
+        linear = float((minus_truth(p, self.y) * moved).sum(dtype=torch.float64)) / len(self.y)
+        return linear + self.divergence(p, moved) + self.penalty.change(old.weight, new.weight)
+
+    def fall(self, old: State, new: State) -> float:
+        """By which part of the objective `new` lies below `old`."""
+        true = old.logits.gather(0, self.y[None])[0]
+        value = float((old.logits.logsumexp(0) - true).mean()) + self.penalty.value(old.weight)
+        return -self.change(old, new, old.logits.softmax(0)) / value
+
+
+def shrink(problem: Problem, state: State, step: float) -> tuple[State, float]:
+    """`BURST` steps of FISTA from rest with first step size `step`, and the step size it ends with."""
+    ahead, momentum = state, 1.0
+    for _ in range(BURST):
+        p = ahead.logits.softmax(0)
+        slope, slope_b = problem.slopes(p)
+        while True:
+            weight = problem.penalty.proximal(ahead.weight - step * slope, step)
+            new = problem.enter(weight, ahead.bias - step * slope_b)
+            moved = _square(new.weight - ahead.weight) + _square(new.bias - ahead.bias)
+            if moved == 0:
+                return state, step
+            # The longest step whose quadratic model would have been an upper bound at the point reached.
+            longest = moved / max(2 * problem.divergence(p, new.logits - ahead.logits), 1e-300)
+            if step <= longest:
+                break
+            step = max(0.95 * longest, step / 4)
+        uphill = _inner(ahead.weight - new.weight, new.weight - state.weight)
+        uphill += _inner(ahead.bias - new.bias, new.bias - state.bias)
+        if uphill > 0:
+            ahead, momentum = new, 1.0
+        else:
+            following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
+            reach = 1 + (momentum - 1) / following
+            momentum = following
+            ahead = State(
+                torch.lerp(state.weight, new.weight, reach),
+                torch.lerp(state.bias, new.bias, reach),
+                torch.lerp(state.logits, new.logits, reach),
+            )
+        state = new
+        if step < 0.8 * longest:
+            step *= 1.05
+    return state, step
+
+
+def newton(problem: Problem, state: State, effort: int) -> tuple[State, int]:
+    """One Newton step; the inner effort that was allowed it, and that the next one deserves."""
+    p = state.logits.softmax(0)
+    way, way_b = _Model(problem, state, p).minimise(effort)
+    for length in (1.0, 0.5, 0.25, 0.06):
+        weight = state.weight + length * way
+        weight = torch.where(problem.penalty.turned(state.weight, weight), 0.0, weight)
+        new = problem.enter(weight, state.bias + length * way_b)
+        if problem.change(state, new, p) < 0:
+            return new, min(2 * effort, MOST) if length == 1 else max(effort // 2, FEWEST)
+    return state, max(effort // 2, FEWEST)
+
+
+class _Model:
+    """The quadratic model of the objective around a state, among the weights in use."""
+
+    def __init__(self, problem: Problem, state: State, p: Float[Tensor, "k n"]) -> None:
+        self.problem, self.weight, self.p = problem, state.weight, p
+        penalty = problem.penalty
+        slope, self.slope_b = problem.slopes(p)
+        if penalty.l1:
+            self.used = state.weight != 0
+        else:
+            self.used = (
+                torch.ones_like(p[:, :1], dtype=torch.bool) if problem.support is None else problem.support
+            )
+        self.slope = torch.where(self.used, slope + penalty.slope(state.weight), 0.0)
+        # The diagonal of the Hessian, as far as classes and columns have one scale each, to solve in even units.
+        self.scale_b = (p * (1 - p)).mean(1).clamp_min(1e-12)
+        scale = self.scale_b[:, None] * problem.z.square().mean(0) + penalty.curvature(state.weight)
+        self.scale = scale.clamp_min(1e-12)
+
+    def minimise(self, effort: int) -> tuple[Float[Tensor, "k m"], Float[Tensor, " k"]]:
+        """The step to the model's minimum, as far as `effort` goes, and with no weight beyond zero."""
+        penalty = self.problem.penalty
+        way, way_b = torch.zeros_like(self.weight), torch.zeros_like(self.slope_b)
+        bent, bent_b = way, way_b  # the Hessian times the way so far
+        free, goal = self.used, 0.0
+        for solve in range(SOLVES):
+            right, right_b = torch.where(free, -self.slope - bent, 0.0), -self.slope_b - bent_b
+            ahead, ahead_b = right / self.scale, right_b / self.scale_b
+            left = _inner(right, ahead) + _inner(right_b, ahead_b)
+            goal = goal or SMALL**2 * left
+            for _ in range(effort):
+                if left <= goal:
+                    break
+                curved, curved_b = self._bend(ahead, ahead_b)
+                curvature = _inner(ahead, curved) + _inner(ahead_b, curved_b)
+                if not curvature > 0:
+                    break
+                size = left / curvature
+                way, way_b = way + size * ahead, way_b + size * ahead_b
+                bent, bent_b = bent + size * curved, bent_b + size * curved_b
+                right = torch.where(free, right - size * curved, 0.0)
+                right_b = right_b - size * curved_b
+                before, left = (
+                    left,
+                    _inner(right, right / self.scale) + _inner(right_b, right_b / self.scale_b),
+                )
+                ahead = right / self.scale + left / before * ahead
+                ahead_b = right_b / self.scale_b + left / before * ahead_b
+            turned = free & penalty.turned(self.weight, self.weight + way)
+            if solve == SOLVES - 1 or not bool(turned.any()):
+                break
+            free = free & ~turned
+            to_zero = torch.where(turned, -self.weight - way, 0.0)
+            curved, curved_b = self._bend(to_zero, torch.zeros_like(way_b))
+            way, bent, bent_b = way + to_zero, bent + curved, bent_b + curved_b
+        return way, way_b
+
+    def _bend(self, way: Tensor, way_b: Tensor) -> tuple[Float[Tensor, "k m"], Float[Tensor, " k"]]:
+        """The Hessian times a step."""
+        d = logits_of(way, way_b, self.problem.z)
+        d = self.p * (d - (self.p * d).sum(0))
+        curved = d @ self.problem.z / len(self.problem.y) + self.problem.penalty.curve(self.weight, way)
+        return torch.where(self.used, curved, 0.0), d.mean(1)
+
+
+def _inner(one: Tensor, other: Tensor) -> float:
+    return float((one * other).sum())
+
+
+def _square(one: Tensor) -> float:
+    return float(one.square().sum())
