@@ -149,13 +149,16 @@ def test_newton_lands_on_the_minimum_of_the_support() -> None:
     torch.testing.assert_close(state.weight, best.weight, atol=1e-5, rtol=0)
 
 
-def test_the_divergence_keeps_digits_in_single_precision() -> None:
+def test_the_divergence_keeps_digits_of_small_and_large_changes_in_single_precision() -> None:
     z, y, _ = planted()
     p = torch.randn(4, 300, generator=torch.Generator().manual_seed(0)).softmax(0)
-    change = 1e-4 * torch.randn(4, 300, generator=torch.Generator().manual_seed(1))
-    exact = p.double().log().add(change.double()).logsumexp(0) - (p.double() * change.double()).sum(0)
-    found = Problem(z, y, Penalty(0.1, 0.9)).divergence(p, change)
-    assert found == pytest.approx(float(exact.mean()), rel=0.02)
+    for size in (1e-3, 1.0, 200.0):
+        change = size * torch.randn(4, 300, generator=torch.Generator().manual_seed(1))
+        old, new = p.log(), p.log() + change
+        moved = new.double() - old.double()
+        exact = new.double().logsumexp(0) - old.double().logsumexp(0) - (p.double() * moved).sum(0)
+        found = Problem(z, y, Penalty(0.1, 0.9)).divergence(p, old, new)
+        assert found == pytest.approx(float(exact.mean()), rel=0.02)
 
 
 @pytest.mark.parametrize(("n", "m", "k"), [(30, 1, 2), (40, 3, 2), (9, 30, 3), (7, 2, 6)])

@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from seewhy._version import __version__
-from seewhy.cli import audit, bench, compare, demo, discover, doctor, explain, layers, models, world
+from seewhy.cli import (
+    audit,
+    bench,
+    compare,
+    contrast,
+    demo,
+    discover,
+    doctor,
+    edit,
+    explain,
+    layers,
+    models,
+    query,
+    train,
+    world,
+)
 from seewhy.cli.console import data, guarded
 
 app = typer.Typer(
@@ -22,6 +37,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("explain")(explain.explain)
+app.command("query")(query.query)
+app.command("edit")(edit.edit)
+app.command("contrast")(contrast.contrast)
+app.add_typer(train.app, name="train")
 app.command("audit")(audit.audit)
 app.command("discover")(discover.discover)
 app.command("compare")(compare.compare)

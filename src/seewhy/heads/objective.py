@@ -80,13 +80,17 @@ class Penalty:
         lengths = self.sizes(weight)
         return self.l2 + torch.where(lengths > 0, self.l1 / lengths, 0.0)
 
+    def along(self, weight: Float[Tensor, "k m"], new: Float[Tensor, "k m"]) -> Float[Tensor, "_ m"]:
+        """The inner product of each weight (or column) with its new value."""
+        product = weight * new
+        return product.sum(0, keepdim=True) if self.group else product
+
     def turned(self, weight: Float[Tensor, "k m"], new: Float[Tensor, "k m"]) -> Bool[Tensor, "k m"]:
-        """Which weights (or columns) that were not zero have passed it: the slope above is not theirs there."""
+        """Which weights (or columns) that were not zero have reached or passed it: slope and curve end there."""
         if not self.l1:
             return torch.zeros_like(weight, dtype=torch.bool)
-        if self.group:
-            return ((weight != 0).any(0) & ((weight * new).sum(0) <= 0)).expand_as(weight)
-        return (weight != 0) & (weight * new <= 0)
+        turned = (self.sizes(weight) > 0) & (self.along(weight, new) <= 0)
+        return turned.expand_as(weight)
 
     def excess(self, slope: Float[Tensor, "k m"]) -> Float[Tensor, "_ m"]:
         """By how much each size of a slope passes lam alpha."""

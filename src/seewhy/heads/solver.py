@@ -125,6 +125,7 @@ def _proven(
     z: Tensor, y: Tensor, penalty: Penalty, tol: float, weight: Tensor, bias: Tensor, support: Tensor | None
 ) -> Solution:
     """A head with the best bias for its weights, and its certificate."""
+    weight = weight + 0.0  # no zero with a sign
     bias = best_bias(weight.double() @ z.double().T, y, bias.double()).to(weight)
     proof = certify(
         weight, bias, z, y, penalty.lam, penalty.alpha, group=penalty.group, tol=tol, support=support

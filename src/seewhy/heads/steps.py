@@ -10,7 +10,8 @@ which is never negative and keeps some digits where the cross-entropy itself, in
 
 `newton` minimises the quadratic model of the objective over the weights that are not zero, each held to its side of
 zero. Conjugate gradients solve the linear system, two products of matrices a step; weights that would pass zero are
-set to it in the model and the rest is solved again, until none would. Then the step is tried in earnest.
+set to it and the rest is solved again, until none would, each time to a lower value of the model. So the step points
+downhill, and it is tried in earnest at falling lengths.
 
 Alternating the two is due to Wen, Yin, Goldfarb and Zhang (2010, FPC_AS); (1) as a measure and the repeated solving
 are ours.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,6 +31,9 @@ from seewhy.heads.objective import Penalty, logits_of, minus_truth
 
 BURST = 10
 """Steps of FISTA at a time."""
+
+HALVINGS = 60
+"""Shorter steps tried before FISTA gives up, which takes features whose logits overflow."""
 
 FEWEST, MOST = 10, 320
 """Conjugate gradient steps per linear system at most: the first, doubled after each Newton step that held in full."""
@@ -68,16 +73,23 @@ class Problem:
         slope = a @ self.z / len(self.y)
         return slope if self.support is None else torch.where(self.support, slope, 0.0), a.mean(1)
 
-    def divergence(self, p: Float[Tensor, "k n"], change: Float[Tensor, "k n"]) -> float:
-        """(1)."""
-        centred = change - (p * change).sum(0)
-        return float(torch.log1p((p * centred.expm1_()).sum(0)).sum(dtype=torch.float64)) / len(self.y)
+    def divergence(
+        self, p: Float[Tensor, "k n"], old: Float[Tensor, "k n"], new: Float[Tensor, "k n"]
+    ) -> float:
+        """(1) for a change of the logits from `old`, whose probabilities are `p`, to `new`."""
+        change = new - old
+        mean = (p * change).sum(0)
+        rows = torch.log1p((p * change.sub_(mean).expm1_()).sum(0))
+        found = float(rows.sum(dtype=torch.float64))
+        if not math.isfinite(found):  # a change so large that its exponential overflows has digits to lose
+            found = float((new.logsumexp(0) - old.logsumexp(0) - mean).sum(dtype=torch.float64))
+        return found / len(self.y)
 
     def change(self, old: State, new: State, p: Float[Tensor, "k n"]) -> float:
         """The objective of `new` less that of `old`, whose probabilities are `p`."""
-        moved = new.logits - old.logits
-        linear = float((minus_truth(p, self.y) * moved).sum(dtype=torch.float64)) / len(self.y)
-        return linear + self.divergence(p, moved) + self.penalty.change(old.weight, new.weight)
+        linear = (minus_truth(p, self.y) * (new.logits - old.logits)).sum(dtype=torch.float64)
+        curved = self.divergence(p, old.logits, new.logits)
+        return float(linear) / len(self.y) + curved + self.penalty.change(old.weight, new.weight)
 
     def fall(self, old: State, new: State) -> float:
         """By which part of the objective `new` lies below `old`."""
@@ -92,17 +104,19 @@ def shrink(problem: Problem, state: State, step: float) -> tuple[State, float]:
     for _ in range(BURST):
         p = ahead.logits.softmax(0)
         slope, slope_b = problem.slopes(p)
-        while True:
+        for _ in range(HALVINGS):
             weight = problem.penalty.proximal(ahead.weight - step * slope, step)
             new = problem.enter(weight, ahead.bias - step * slope_b)
             moved = _square(new.weight - ahead.weight) + _square(new.bias - ahead.bias)
             if moved == 0:
                 return state, step
             # The longest step whose quadratic model would have been an upper bound at the point reached.
-            longest = moved / max(2 * problem.divergence(p, new.logits - ahead.logits), 1e-300)
+            longest = moved / max(2 * problem.divergence(p, ahead.logits, new.logits), 1e-300)
             if step <= longest:
                 break
-            step = max(0.95 * longest, step / 4)
+            step = max(step / 4, 0.95 * longest)
+        else:
+            return state, step
         uphill = _inner(ahead.weight - new.weight, new.weight - state.weight)
         uphill += _inner(ahead.bias - new.bias, new.bias - state.bias)
         if uphill > 0:
@@ -125,14 +139,34 @@ def shrink(problem: Problem, state: State, step: float) -> tuple[State, float]:
 def newton(problem: Problem, state: State, effort: int) -> tuple[State, int]:
     """One Newton step; the inner effort that was allowed it, and that the next one deserves."""
     p = state.logits.softmax(0)
-    way, way_b = _Model(problem, state, p).minimise(effort)
-    for length in (1.0, 0.5, 0.25, 0.06):
+    way, way_b, _, _ = _Model(problem, state, p).minimise(effort)
+    for length in (1.0, 0.5, 0.25, 0.06, 0.015, 0.004):
         weight = state.weight + length * way
         weight = torch.where(problem.penalty.turned(state.weight, weight), 0.0, weight)
         new = problem.enter(weight, state.bias + length * way_b)
         if problem.change(state, new, p) < 0:
             return new, min(2 * effort, MOST) if length == 1 else max(effort // 2, FEWEST)
     return state, max(effort // 2, FEWEST)
+
+
+class _Step(NamedTuple):
+    """A step in weight and bias, and the Hessian times it."""
+
+    way: Float[Tensor, "k m"]
+    way_b: Float[Tensor, " k"]
+    bent: Float[Tensor, "k m"]
+    bent_b: Float[Tensor, " k"]
+
+    @classmethod
+    def none(cls, weight: Tensor, bias: Tensor) -> _Step:
+        """No step."""
+        return cls(
+            torch.zeros_like(weight), torch.zeros_like(bias), torch.zeros_like(weight), torch.zeros_like(bias)
+        )
+
+    def towards(self, other: _Step, share: float) -> _Step:
+        """A share of the way to another step; the Hessian is linear."""
+        return _Step(*(torch.lerp(one, two, share) for one, two in zip(self, other, strict=True)))
 
 
 class _Model:
@@ -154,43 +188,67 @@ class _Model:
         scale = self.scale_b[:, None] * problem.z.square().mean(0) + penalty.curvature(state.weight)
         self.scale = scale.clamp_min(1e-12)
 
-    def minimise(self, effort: int) -> tuple[Float[Tensor, "k m"], Float[Tensor, " k"]]:
-        """The step to the model's minimum, as far as `effort` goes, and with no weight beyond zero."""
-        penalty = self.problem.penalty
-        way, way_b = torch.zeros_like(self.weight), torch.zeros_like(self.slope_b)
-        bent, bent_b = way, way_b  # the Hessian times the way so far
+    def minimise(self, effort: int) -> _Step:
+        """A step that lowers the model, to its minimum as far as `effort` goes, with no weight beyond zero."""
+        turned = self.problem.penalty.turned
+        step = _Step.none(self.weight, self.slope_b)
         free, goal = self.used, 0.0
-        for solve in range(SOLVES):
-            right, right_b = torch.where(free, -self.slope - bent, 0.0), -self.slope_b - bent_b
-            ahead, ahead_b = right / self.scale, right_b / self.scale_b
-            left = _inner(right, ahead) + _inner(right_b, ahead_b)
-            goal = goal or SMALL**2 * left
-            for _ in range(effort):
-                if left <= goal:
-                    break
-                curved, curved_b = self._bend(ahead, ahead_b)
-                curvature = _inner(ahead, curved) + _inner(ahead_b, curved_b)
-                if not curvature > 0:
-                    break
-                size = left / curvature
-                way, way_b = way + size * ahead, way_b + size * ahead_b
-                bent, bent_b = bent + size * curved, bent_b + size * curved_b
-                right = torch.where(free, right - size * curved, 0.0)
-                right_b = right_b - size * curved_b
-                before, left = (
-                    left,
-                    _inner(right, right / self.scale) + _inner(right_b, right_b / self.scale_b),
-                )
-                ahead = right / self.scale + left / before * ahead
-                ahead_b = right_b / self.scale_b + left / before * ahead_b
-            turned = free & penalty.turned(self.weight, self.weight + way)
-            if solve == SOLVES - 1 or not bool(turned.any()):
+        for _ in range(SOLVES):
+            solved, goal = self._solve(step, free, effort, goal)
+            if not bool((free & turned(self.weight, self.weight + solved.way)).any()):
+                return solved
+            step = self._held(step, solved, free)
+            free = free & ~turned(self.weight, self.weight + step.way)
+        return step
+
+    def _solve(self, step: _Step, free: Tensor, effort: int, goal: float) -> tuple[_Step, float]:
+        """Conjugate gradients from a step on, over the weights that are free; and the residual they aim at."""
+        way, way_b, bent, bent_b = step
+        right, right_b = torch.where(free, -self.slope - bent, 0.0), -self.slope_b - bent_b
+        ahead, ahead_b = right / self.scale, right_b / self.scale_b
+        left = _inner(right, ahead) + _inner(right_b, ahead_b)
+        goal = goal or SMALL**2 * left
+        for _ in range(effort):
+            if left <= goal:
                 break
-            free = free & ~turned
-            to_zero = torch.where(turned, -self.weight - way, 0.0)
-            curved, curved_b = self._bend(to_zero, torch.zeros_like(way_b))
-            way, bent, bent_b = way + to_zero, bent + curved, bent_b + curved_b
-        return way, way_b
+            curved, curved_b = self._bend(ahead, ahead_b)
+            curvature = _inner(ahead, curved) + _inner(ahead_b, curved_b)
+            if not curvature > 0:
+                break
+            size = left / curvature
+            way, way_b = way + size * ahead, way_b + size * ahead_b
+            bent, bent_b = bent + size * curved, bent_b + size * curved_b
+            right = torch.where(free, right - size * curved, 0.0)
+            right_b = right_b - size * curved_b
+            before, left = left, _inner(right, right / self.scale) + _inner(right_b, right_b / self.scale_b)
+            ahead = right / self.scale + left / before * ahead
+            ahead_b = right_b / self.scale_b + left / before * ahead_b
+        return _Step(way, way_b, bent, bent_b), goal
+
+    def _held(self, old: _Step, new: _Step, free: Tensor) -> _Step:
+        """From one step towards another that lowers the model, with the weights that pass zero set to it.
+
+        Setting many to zero at once may raise the model. Then less of the way is tried, and last no more than up
+        to the first that would pass.
+        """
+        penalty, low = self.problem.penalty, self._value(old)
+        for length in (1.0, 0.25):
+            part = old.towards(new, length)
+            turned = free & penalty.turned(self.weight, self.weight + part.way)
+            to_zero = torch.where(turned, -self.weight - part.way, 0.0)
+            curved, curved_b = self._bend(to_zero, torch.zeros_like(self.slope_b))
+            part = _Step(part.way + to_zero, part.way_b, part.bent + curved, part.bent_b + curved_b)
+            if self._value(part) < low:
+                return part
+        before = penalty.along(self.weight, self.weight + old.way)
+        after = penalty.along(self.weight, self.weight + new.way)
+        share = torch.where((before > 0) & (after <= 0), before / (before - after), 1.0)
+        return old.towards(new, float(share.min()) * (1 + 4 * torch.finfo(share.dtype).eps))
+
+    def _value(self, step: _Step) -> float:
+        """The model at a step, less its value at none."""
+        linear = _inner(self.slope, step.way) + _inner(self.slope_b, step.way_b)
+        return linear + (_inner(step.way, step.bent) + _inner(step.way_b, step.bent_b)) / 2
 
     def _bend(self, way: Tensor, way_b: Tensor) -> tuple[Float[Tensor, "k m"], Float[Tensor, " k"]]:
         """The Hessian times a step."""

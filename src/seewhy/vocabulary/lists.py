@@ -16,6 +16,8 @@ from seewhy.vocabulary.vocabulary import Vocabulary
 LISTS = ("colours", "textures", "materials", "shapes", "parts", "scenes", "background")
 NEGATIVE = ("background",)
 """Lists of words to measure against: their polarity is -1."""
+WORLD = "world"
+"""What Seewhy's own generated pictures can show, in the words of `seewhy/clip`."""
 GENERIC = "generic"
 """All lists but the negatives, about a thousand words."""
 
@@ -29,8 +31,8 @@ def shipped(name: str = GENERIC) -> Vocabulary:
     Parameters
     ----------
     name
-        "colours", "textures", "materials", "shapes", "parts", "scenes"; "generic", all of these; or "background",
-        the negatives, of polarity -1.
+        "colours", "textures", "materials", "shapes", "parts", "scenes"; "generic", all of these; "background", the
+        negatives, of polarity -1; or "world", what Seewhy's own pictures can show, in the words of seewhy/clip.
 
     Raises
     ------
@@ -45,11 +47,13 @@ def shipped(name: str = GENERIC) -> Vocabulary:
     if name == GENERIC:
         first, *others = (shipped(part) for part in LISTS if part not in NEGATIVE)
         return first.merge(*others)
+    if name == WORLD:
+        return read(_FOLDER / "world.csv", source="shipped:world")
     if name not in LISTS:
         raise UnknownName(
             message(
                 f"There is no shipped list {name!r}.",
-                did_you_mean(name, (*LISTS, GENERIC)),
+                did_you_mean(name, (*LISTS, GENERIC, WORLD)),
                 "For a list of your own use Vocabulary.load.",
             )
         )
