@@ -29,11 +29,18 @@ if TYPE_CHECKING:
     from seewhy.images.picture import Picture
     from seewhy.images.preprocess import Preprocess
     from seewhy.images.read import read_images
+    from seewhy.models.bottleneck import ConceptBottleneck
     from seewhy.models.class_report import class_report
     from seewhy.models.classifier import Classifier
     from seewhy.models.craft import CRAFT
+    from seewhy.models.labelfree_cbm import LabelFreeCBM
+    from seewhy.models.labelled_cbm import LabelledCBM
+    from seewhy.models.posthoc_cbm import PostHocCBM
     from seewhy.models.recursion import recurse
+    from seewhy.models.salf_cbm import SALFCBM
     from seewhy.report.load import load_answer
+    from seewhy.vlms.load import load_vlm
+    from seewhy.vocabulary.vocabulary import Vocabulary
 
 _WHERE = {
     "Answers": "seewhy.explanation",
@@ -42,11 +49,17 @@ _WHERE = {
     "CRAFT": "seewhy.models.craft",
     "Classifier": "seewhy.models.classifier",
     "Comparison": "seewhy.explanation.comparison",
+    "ConceptBottleneck": "seewhy.models.bottleneck",
     "Explanation": "seewhy.explanation",
+    "LabelFreeCBM": "seewhy.models.labelfree_cbm",
+    "LabelledCBM": "seewhy.models.labelled_cbm",
     "METHODS": "seewhy.attribution.methods",
     "Mark": "seewhy.audit.marks",
     "Picture": "seewhy.images.picture",
+    "PostHocCBM": "seewhy.models.posthoc_cbm",
     "Preprocess": "seewhy.images.preprocess",
+    "SALFCBM": "seewhy.models.salf_cbm",
+    "Vocabulary": "seewhy.vocabulary.vocabulary",
     "attribute": "seewhy.front",
     "backbone": "seewhy.front",
     "check": "seewhy.evaluate.check",
@@ -58,6 +71,7 @@ _WHERE = {
     "layers": "seewhy.front",
     "load": "seewhy.front",
     "load_answer": "seewhy.report.load",
+    "load_vlm": "seewhy.vlms.load",
     "method": "seewhy.front",
     "plant": "seewhy.audit.plant",
     "read_images": "seewhy.images.read",
@@ -72,10 +86,16 @@ __all__ = [
     "CRAFT",
     "Classifier",
     "Comparison",
+    "ConceptBottleneck",
     "Explanation",
+    "LabelFreeCBM",
+    "LabelledCBM",
     "Mark",
     "Picture",
+    "PostHocCBM",
     "Preprocess",
+    "SALFCBM",
+    "Vocabulary",
     "__version__",
     "attribute",
     "backbone",
@@ -89,6 +109,7 @@ __all__ = [
     "layers",
     "load",
     "load_answer",
+    "load_vlm",
     "method",
     "plant",
     "read_images",

@@ -9,7 +9,14 @@ from seewhy.heads.objective import lam_max
 
 
 def planted(
-    n: int = 300, m: int = 20, k: int = 4, *, n_factors: int = 6, sparse: int = 3, seed: int = 0, noise: float = 1.0
+    n: int = 300,
+    m: int = 20,
+    k: int = 4,
+    *,
+    n_factors: int = 6,
+    sparse: int = 3,
+    seed: int = 0,
+    noise: float = 1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features (n, m) in standard deviations, float32, classes that all occur, and the planted weights (k, m)."""
     generator = torch.Generator().manual_seed(seed)

@@ -24,7 +24,9 @@ def correlated() -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     factors = torch.randn(400, 5, generator=generator)
     z = factors @ torch.randn(5, 30, generator=generator) + 0.02 * torch.randn(400, 30, generator=generator)
-    y = (factors @ torch.randn(5, 3, generator=generator) + torch.randn(400, 3, generator=generator)).argmax(1)
+    y = (factors @ torch.randn(5, 3, generator=generator) + torch.randn(400, 3, generator=generator)).argmax(
+        1
+    )
     return (z - z.mean(0)) / z.std(0, unbiased=False), y
 
 
@@ -50,7 +52,9 @@ def test_scikit_learn_finds_no_lower_objective(share: float, alpha: float) -> No
 
 @pytest.mark.parametrize("group", [False, True])
 @pytest.mark.parametrize("factor", [1.0, 1.5])
-def test_from_lam_max_on_there_are_no_weights_and_the_bias_is_the_frequencies(factor: float, group: bool) -> None:
+def test_from_lam_max_on_there_are_no_weights_and_the_bias_is_the_frequencies(
+    factor: float, group: bool
+) -> None:
     z, y, _ = planted()
     found = fit(z, y, factor * (1 + 1e-6), group=group)
     assert not found.weight.any() and found.certificate.converged

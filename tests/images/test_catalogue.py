@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
-from seewhy.images.catalogue import Catalogue
 from seewhy.errors import InputError
+from seewhy.images.catalogue import Catalogue
 from seewhy.images.read import read_images
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), np.uint8)

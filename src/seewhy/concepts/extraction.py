@@ -12,8 +12,8 @@ import torch
 
 from seewhy.backbones.base import Backbone
 from seewhy.backbones.split import Split
-from seewhy.images.catalogue import Catalogue
 from seewhy.errors import InputError, message
+from seewhy.images.catalogue import Catalogue
 from seewhy.images.picture import Picture
 from seewhy.scale.job import Failure, Piece, Shard
 

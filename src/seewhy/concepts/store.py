@@ -23,9 +23,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seewhy.backbones.base import Backbone
-from seewhy.images.catalogue import Catalogue
 from seewhy.concepts.extraction import Extraction, StoredType
 from seewhy.errors import BadArtefact, InputError, did_you_mean, message
+from seewhy.images.catalogue import Catalogue
 from seewhy.images.geometry import Geometry
 from seewhy.scale.job import Executor, Failure, Job, Progress, finished, plan
 from seewhy.types import Size
