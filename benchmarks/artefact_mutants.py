@@ -1,7 +1,7 @@
 """Claim: of 1,000,000 damaged copies of a fitted model none is read as something else.
 
-Each is the model's JSON or its tensors, one to three times with a byte changed, bytes dropped or added, a piece moved or
-cut off. It must be refused, or (a space more in the JSON) have the very content. `ours` counts those with another.
+Each is the model's JSON or its tensors, one to three times with a byte changed, bytes dropped or added, a piece moved
+or cut off. It must be refused, or (a space more in the JSON) have the very content. `ours` counts those with another.
 """
 
 from __future__ import annotations
