@@ -71,8 +71,8 @@ def test_the_gap_counts_a_bias_that_is_not_the_best() -> None:
 def test_the_optimum_has_no_gap_and_no_violation(alpha: float, group: bool) -> None:
     z, y, _ = planted()
     lam = lam_for(z, y, alpha, group)
-    found = solve(z.double(), y, 4, Penalty(lam, alpha, group), tol=1e-11).certificate
-    assert found.relative_gap <= 1e-11 and found.converged
+    found = solve(z.double(), y, 4, Penalty(lam, alpha, group), tol=1e-9).certificate
+    assert found.relative_gap <= 1e-9 and found.converged
     assert found.kkt < 1e-4
 
 

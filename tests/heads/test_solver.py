@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seewhy.heads.objective import Penalty, lam_max, log_frequencies, objective
 from seewhy.heads.solver import Solution, solve
-from seewhy.heads.steps import Problem, newton, shrink
+from seewhy.heads.steps import MOST, Pace, Problem, newton, shrink
 from tests.heads.planted import planted, strength
 
 
@@ -131,13 +131,13 @@ def test_each_move_lowers_the_objective() -> None:
     penalty = Penalty(strength(z, y, 0.05), 0.99)
     problem = Problem(z, y, penalty)
     state = problem.enter(torch.zeros(4, 20).double(), log_frequencies(y, 4))
-    step, effort = 100.0, 10
+    step, pace = 100.0, Pace()
     for _ in range(4):
         before = objective(state.weight, state.bias, z, y, penalty)
         shrunk, step = shrink(problem, state, step)
         between = objective(shrunk.weight, shrunk.bias, z, y, penalty)
         assert problem.fall(state, shrunk) == pytest.approx((before - between) / before, abs=1e-12)
-        state, effort = newton(problem, shrunk, effort)
+        state, pace = newton(problem, shrunk, pace)
         assert objective(state.weight, state.bias, z, y, penalty) <= between < before + 1e-14
 
 
@@ -149,8 +149,21 @@ def test_newton_lands_on_the_minimum_of_the_support() -> None:
     nudged = best.weight * (1 + 1e-3 * torch.sin(torch.arange(80.0).view(4, 20)))
     state = problem.enter(nudged, best.bias)
     for _ in range(6):
-        state, _ = newton(problem, state, 320)
+        state, _ = newton(problem, state, Pace(MOST))
     torch.testing.assert_close(state.weight, best.weight, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("group", [False, True])
+def test_a_careful_newton_step_leads_down_where_a_bold_one_fails(group: bool) -> None:
+    z, y = correlated()
+    z = z.double()
+    penalty = Penalty(strength(z, y, 0.003, group=group), 0.99, group)
+    problem = Problem(z, y, penalty)
+    state, step = problem.enter(torch.zeros(3, 30).double(), log_frequencies(y, 3)), 100.0
+    for _ in range(8):
+        state, step = shrink(problem, state, step)
+        careful, pace = newton(problem, state, Pace(failures=2))
+        assert problem.fall(state, careful) > 0 and pace.failures == 2
 
 
 def test_the_divergence_keeps_digits_of_small_and_large_changes_in_single_precision() -> None:

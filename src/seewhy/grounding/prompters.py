@@ -47,6 +47,7 @@ def described(told: Mapping[str, Any]) -> Prompter:
         message(
             f"There is no prompter {told.get('kind')!r} with {', '.join(sorted(set(told) - {'kind'})) or 'nothing'}.",
             f"This version knows {', '.join(kinds)}.",
-            did_you_mean(str(told.get("kind")), kinds) or "Install the version that saved it.",
+            ("" if told.get("kind") in kinds else did_you_mean(str(told.get("kind")), kinds))
+            or "Install the version that saved it.",
         )
     )

@@ -87,8 +87,8 @@ def at_necs(
         raise InputError(
             message(
                 f"At {LOWEST:g} of the largest strength a head has {_count(passed[-1], group)} weights.",
-                f"The NEC asked for stands for {most}.",
-                "Ask for fewer concepts a class, or fit a DenseLinear.",
+                f"The NEC asked for stands for {most}; this penalty leaves each concept a class without it.",
+                "Ask for fewer concepts a class, or fit a DenseLinear, which uses all.",
             )
         )
     return {target: _bisect(data, passed, wanted(target, shape, group), alpha, group, tol) for target in necs}

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from seewhy.heads.certificate import Certificate, best_bias, certify
 from seewhy.heads.objective import Penalty, gradient, log_frequencies
-from seewhy.heads.steps import FEWEST, Problem, newton, shrink
+from seewhy.heads.steps import Pace, Problem, newton, shrink
 
 SETTLED = 1e-3
 """Relative fall of the objective in a round below which it is worth asking for a certificate."""
@@ -100,11 +100,11 @@ def _solve_all(
     for dtype in (torch.float32, torch.float64):
         problem = Problem(z.to(dtype), y, penalty, support)
         state = problem.enter(weight.to(dtype), bias.to(dtype))
-        step, effort = 100.0, FEWEST
+        step, pace = 100.0, Pace()
         for _ in range(ROUNDS):
             before = state
             state, step = shrink(problem, state, step)
-            state, effort = newton(problem, state, effort)
+            state, pace = newton(problem, state, pace)
             fall = problem.fall(before, state)
             if fall > SETTLED:
                 continue
@@ -124,9 +124,13 @@ def _solve_all(
 def _proven(
     z: Tensor, y: Tensor, penalty: Penalty, tol: float, weight: Tensor, bias: Tensor, support: Tensor | None
 ) -> Solution:
-    """A head with the best bias for its weights, and its certificate."""
+    """A head with the best bias for its weights, and its certificate.
+
+    A common shift of the bias changes no probability; it is the logarithms of the probabilities at z = 0.
+    """
     weight = weight + 0.0  # no zero with a sign
-    bias = best_bias(weight.double() @ z.double().T, y, bias.double()).to(weight)
+    bias = best_bias(weight.double() @ z.double().T, y, bias.double())
+    bias = (bias - bias.logsumexp(0)).to(weight)
     proof = certify(
         weight, bias, z, y, penalty.lam, penalty.alpha, group=penalty.group, tol=tol, support=support
     )

@@ -10,8 +10,8 @@ which is never negative and keeps some digits where the cross-entropy itself, in
 
 `newton` minimises the quadratic model of the objective over the weights that are not zero, each held to its side of
 zero. Conjugate gradients solve the linear system, two products of matrices a step; weights that would pass zero are
-set to it and the rest is solved again, until none would, each time to a lower value of the model. So the step points
-downhill, and it is tried in earnest at falling lengths.
+set to it and the rest is solved again, until none would. Then the step is tried in earnest, at falling lengths; one
+that leads up is replaced by a more careful one, which leads down.
 
 Alternating the two is due to Wen, Yin, Goldfarb and Zhang (2010, FPC_AS); (1) as a measure and the repeated solving
 are ours.
@@ -43,6 +43,13 @@ SOLVES = 10
 
 SMALL = 0.05
 """A linear system counts as solved when its residual has fallen to this."""
+
+
+class Pace(NamedTuple):
+    """Conjugate gradient steps per linear system at most, and Newton steps that failed in a row."""
+
+    effort: int = FEWEST
+    failures: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,17 +143,20 @@ def shrink(problem: Problem, state: State, step: float) -> tuple[State, float]:
     return state, step
 
 
-def newton(problem: Problem, state: State, effort: int) -> tuple[State, int]:
-    """One Newton step; the inner effort that was allowed it, and that the next one deserves."""
+def newton(problem: Problem, state: State, pace: Pace) -> tuple[State, Pace]:
+    """One Newton step at a pace, and the pace that the next one deserves."""
     p = state.logits.softmax(0)
-    way, way_b, _, _ = _Model(problem, state, p).minimise(effort)
-    for length in (1.0, 0.5, 0.25, 0.06, 0.015, 0.004):
+    model = _Model(problem, state, p)
+    careful = pace.failures >= 2
+    way, way_b, _, _ = model.minimise(pace.effort, bold=not careful)
+    for length in (1.0, 0.5, 0.25, 0.06):
         weight = state.weight + length * way
         weight = torch.where(problem.penalty.turned(state.weight, weight), 0.0, weight)
         new = problem.enter(weight, state.bias + length * way_b)
         if problem.change(state, new, p) < 0:
-            return new, min(2 * effort, MOST) if length == 1 else max(effort // 2, FEWEST)
-    return state, max(effort // 2, FEWEST)
+            effort = min(2 * pace.effort, MOST) if length == 1 else max(pace.effort // 2, FEWEST)
+            return new, Pace(effort, pace.failures if careful else 0)
+    return state, Pace(max(pace.effort // 2, FEWEST), 0 if careful else pace.failures + 1)
 
 
 class _Step(NamedTuple):
@@ -188,16 +198,21 @@ class _Model:
         scale = self.scale_b[:, None] * problem.z.square().mean(0) + penalty.curvature(state.weight)
         self.scale = scale.clamp_min(1e-12)
 
-    def minimise(self, effort: int) -> _Step:
-        """A step that lowers the model, to its minimum as far as `effort` goes, with no weight beyond zero."""
+    def minimise(self, effort: int, bold: bool) -> _Step:
+        """A step to the model's minimum, as far as `effort` goes, with no weight beyond zero.
+
+        Weights that pass zero are set to it, and the rest is solved again. `bold` sets all of them at once, which is
+        most often right and may leave the model higher than it was; else no more of them than lowers it.
+        """
         turned = self.problem.penalty.turned
         step = _Step.none(self.weight, self.slope_b)
         free, goal = self.used, 0.0
         for _ in range(SOLVES):
             solved, goal = self._solve(step, free, effort, goal)
-            if not bool((free & turned(self.weight, self.weight + solved.way)).any()):
+            passed = free & turned(self.weight, self.weight + solved.way)
+            if not bool(passed.any()):
                 return solved
-            step = self._held(step, solved, free)
+            step = self._set(solved, passed) if bold else self._lower(step, solved, free)
             free = free & ~turned(self.weight, self.weight + step.way)
         return step
 
@@ -225,19 +240,19 @@ class _Model:
             ahead_b = right_b / self.scale_b + left / before * ahead_b
         return _Step(way, way_b, bent, bent_b), goal
 
-    def _held(self, old: _Step, new: _Step, free: Tensor) -> _Step:
-        """From one step towards another that lowers the model, with the weights that pass zero set to it.
+    def _set(self, step: _Step, passed: Tensor) -> _Step:
+        """A step after which the weights that passed zero are zero."""
+        back = torch.where(passed, -self.weight - step.way, 0.0)
+        bent, bent_b = self._bend(back, torch.zeros_like(self.slope_b))
+        way = torch.where(passed, -self.weight, step.way)  # exactly, or rounding would leave them free
+        return _Step(way, step.way_b, step.bent + bent, step.bent_b + bent_b)
 
-        Setting many to zero at once may raise the model. Then less of the way is tried, and last no more than up
-        to the first that would pass.
-        """
+    def _lower(self, old: _Step, new: _Step, free: Tensor) -> _Step:
+        """From one step towards another to where the model is lower, at worst up to the first weight at zero."""
         penalty, low = self.problem.penalty, self._value(old)
         for length in (1.0, 0.25):
             part = old.towards(new, length)
-            turned = free & penalty.turned(self.weight, self.weight + part.way)
-            to_zero = torch.where(turned, -self.weight - part.way, 0.0)
-            curved, curved_b = self._bend(to_zero, torch.zeros_like(self.slope_b))
-            part = _Step(part.way + to_zero, part.way_b, part.bent + curved, part.bent_b + curved_b)
+            part = self._set(part, free & penalty.turned(self.weight, self.weight + part.way))
             if self._value(part) < low:
                 return part
         before = penalty.along(self.weight, self.weight + old.way)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -33,7 +34,7 @@ from seewhy.backbones.layout import FeatureLayer
 from seewhy.backbones.load import load_backbone
 from seewhy.concepts.projection import split_pictures
 from seewhy.concepts.space import ConceptSpace
-from seewhy.errors import NotFitted, UnknownName, did_you_mean, message
+from seewhy.errors import InputError, NotFitted, UnknownName, did_you_mean, message
 from seewhy.explanation import (
     Answers,
     ConceptEvidence,
@@ -57,6 +58,9 @@ Stage = Callable[[str, int, int], None]
 
 HELD_OUT = 0.1
 """Share of the training pictures by which everything is chosen; test pictures are never seen."""
+
+SCORE = "accuracy on held-out training pictures"
+"""Where a record has it."""
 
 AROUND = "around the concepts"
 """The row of what a residual adds."""
@@ -101,14 +105,18 @@ class BottleneckNet(nn.Module):
         self.module, self.layer, self.fitted, self.image_size = module, layer, fitted, image_size
         self.training = module.training
         # Part of its state, so that bottlenecks of two fits have two fingerprints.
-        for name, tensor in (
-            ("concepts", fitted.space.weight),
-            ("means", fitted.space.mean),
-            ("deviations", fitted.space.std),
-            ("head", fitted.head.weight),
-            ("bias", fitted.head.bias),
-        ):
-            self.register_buffer(name, tensor)
+        state = {
+            "concepts": fitted.space.weight,
+            "means": fitted.space.mean,
+            "deviations": fitted.space.std,
+            "head": fitted.head.weight,
+            "bias": fitted.head.bias,
+        }
+        if fitted.residual is not None:
+            state |= {"around": fitted.residual.weight, "around_mean": fitted.residual.mean}
+        device = next((p.device for p in module.parameters()), torch.device("cpu"))
+        for name, tensor in state.items():
+            self.register_buffer(name, tensor.to(device))
 
     def forward(self, images: Float[Tensor, "b c H W"]) -> Float[Tensor, "b k"]:
         """The logits of (2)."""
@@ -281,18 +289,21 @@ class ConceptBottleneck:
         self, concept: str | int, to: str | int, *, add: float = 0.0, scale: float = 1.0
     ) -> Self:
         """A copy whose head weighs a concept otherwise for one class: W' = scale W + add; this one stays as it is."""
+        if not all(map(isfinite, (add, scale))):
+            raise InputError(
+                message(f"add is {add} and scale {scale}.", "Both are finite numbers.", "Pass add=-0.5, say.")
+            )
         m, k = self.space.index(concept), self._class(to)
         weight = self.head.weight.clone()
         weight[k, m] = scale * weight[k, m] + add
-        # What was certified is the head before; this one minimises nothing.
-        return self._with(replace(self.fitted, head=replace(self.head, weight=weight, certificate=None)))
+        return self._by_hand(weight, f"{self.names[m]} for {self.classes[k]}: {scale:g} W + {add:g}")
 
     def without(self, concepts: Sequence[str | int]) -> Self:
         """A copy that does not use these concepts: their weights are zero for every class."""
         at = [self.space.index(concept) for concept in concepts]
         weight = self.head.weight.clone()
         weight[:, at] = 0
-        return self._with(replace(self.fitted, head=replace(self.head, weight=weight, certificate=None)))
+        return self._by_hand(weight, f"without {', '.join(self.names[m] for m in at)}")
 
     # -------------------------------------------------------------- files
 
@@ -337,19 +348,35 @@ class ConceptBottleneck:
 
     def _fit_head(
         self, learned_on: Float[Tensor, "n m"], z: Float[Tensor, "n m"], gathered: Gathered
-    ) -> tuple[Head, float]:
-        """The head from all but the held-out pictures, and its accuracy on the concepts z of those."""
+    ) -> tuple[Head, float | None]:
+        """The head from all but the held-out pictures, and its accuracy on the concepts z of those, if any."""
         assert gathered.labels is not None
         y = torch.from_numpy(gathered.labels)
         train, held = split_pictures(len(y), HELD_OUT, self.seed)
+        # A class of few pictures may be held out whole, and what was never seen is not learned: it goes back.
+        unseen = ~torch.isin(y[held], y[train])
+        train, held = torch.cat([train, held[unseen]]).sort().values, held[~unseen]
         head: Head = self.head_maker.fit(
             learned_on[train].double(),
             y[train],
             n_classes=len(gathered.classes),
-            validation=(z[held].double(), y[held]),
+            validation=(z[held].double(), y[held]) if len(held) else None,
         )
+        if not len(held):
+            return head, None
         right = head.logits(z[held].double()).argmax(1) == y[held]
         return head, float(right.double().mean())
+
+    def _by_hand(self, weight: Float[Tensor, "k m"], change: str) -> Self:
+        """A copy with other weights. What was certified and scored is the head before; this one minimises nothing."""
+        record = {
+            **self.fitted.record,
+            "changed by hand": [*self.fitted.record.get("changed by hand", []), change],
+        }
+        if SCORE in record:
+            record[SCORE] = None
+        head = replace(self.head, weight=weight, certificate=None)
+        return self._with(replace(self.fitted, head=head, record=record))
 
     def _with(self, fitted: Fitted) -> Self:
         other = copy(self)
@@ -374,7 +401,8 @@ class ConceptBottleneck:
         backbone, step = self.backbone, Engine.for_device(self.backbone.device, None).used
         for start in range(0, len(batch), step):
             with backbone.undisturbed(), torch.no_grad():
-                yield features_of(backbone.module, self.layer, batch.x[start : start + step])
+                found = features_of(backbone.module, self.layer, batch.x[start : start + step])
+            yield found
 
     def _read(
         self, features: Float[Tensor, "b c h w"]

@@ -1,13 +1,15 @@
 """Concept bottlenecks on disk: seewhy.json, tensors, and a card to read.
 
-The network is named with its fingerprint and not copied. Beside the concepts' numbers there are those of eight
-pictures of noise that everybody can draw: `read` asks the network for them again, so that another layer, preprocessing
-or precision does not pass for the one that the concepts were learned with. Pictures of the user are not kept.
+The network is named with its fingerprint and not copied. Beside the concepts' numbers there are those of
+eight pictures of noise that everybody can draw: `read` asks the network for them again, so that another
+layer, recipe of preprocessing or precision does not pass for the one that the concepts were learned with.
+Pictures of the user are not kept.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -73,7 +75,9 @@ def read(cls: type[B], folder: Path, model: Any) -> B:
     known = _class_of(cls, saved.kind, folder)
     with artefact.damaged(folder):
         content, tensors = saved.content, saved.tensors
-        backbone = _network(content["backbone"], model)
+        network = {name: str(content["backbone"][name]) for name in ("id", "sha256")}
+    backbone = _network(network, model)  # what is wrong with the network is no damage
+    with artefact.damaged(folder):
         made = known._made(backbone, content["at"], content["settings"], int(content["seed"]))
         made._fitted = _fitted(content, tensors)
     if "noise" in tensors and backbone.preprocess is not None:
@@ -116,8 +120,19 @@ def _told(head: Head) -> dict[str, Any]:
         "alpha": head.alpha,
         "constant": list(head.constant),
         "record": dict(head.record),
-        "certificate": None if head.certificate is None else asdict(head.certificate),
+        "certificate": None if head.certificate is None else _finite(head.certificate),
     }
+
+
+def _finite(proof: Certificate) -> dict[str, Any]:
+    """Its fields; JSON knows no infinity, which a head without any proof has: written out."""
+    return {k: str(v) if isinstance(v, float) and isinf(v) else v for k, v in asdict(proof).items()}
+
+
+def _certificate(told: dict[str, Any]) -> Certificate:
+    """What `_finite` wrote."""
+    fields: dict[str, Any] = {k: float(v) if isinstance(v, str) else v for k, v in told.items()}
+    return Certificate(**fields)
 
 
 def _fitted(content: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
@@ -135,7 +150,7 @@ def _fitted(content: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
         head = Head(
             tensors["head.weight"],
             tensors["head.bias"],
-            None if proof is None else Certificate(**proof),
+            None if proof is None else _certificate(proof),
             about["lam"],
             about["alpha"],
             tuple(about["constant"]),
@@ -154,10 +169,11 @@ def _class_of(cls: type[B], kind: str, folder: Path) -> type[B]:
 
     known: Any = BOTTLENECKS.get(kind)
     if known is None or not issubclass(known, cls):
+        reads = [name for name, one in BOTTLENECKS.items() if issubclass(one, cls)]
         raise BadArtefact(
             message(
                 f"{folder} holds a {kind!r}.",
-                f"{cls.__name__} reads {', '.join(BOTTLENECKS) if known is None else cls.kind}.",
+                f"{cls.__name__} reads {', '.join(reads)}.",
                 "Use ConceptBottleneck.from_pretrained, or the class that wrote it.",
             )
         )
@@ -212,6 +228,8 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         shown = [str(one.get("concept", one) if isinstance(one, dict) else one) for one in value[:8]]
         return f"{len(value)}: {', '.join(shown)}"
+    if isinstance(value, dict) and "id" in value:
+        return str(value["id"])
     if isinstance(value, dict):
         return ", ".join(f"{key} {_short(one)}" for key, one in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)

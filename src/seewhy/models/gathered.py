@@ -95,7 +95,7 @@ def gather(
                 "Pass a list, or leave it out where folders name the classes.",
             )
         )
-    given = None if own or labels is None else [str(label) for label in labels]
+    given = None if own or labels is None else [None if x is None else str(x) for x in labels]
     features = extract(
         backbone, images, folder, at=at, labels=given, batch_size=batch_size, progress=progress
     )
@@ -130,7 +130,8 @@ def classified(features: FeatureStore, said: Sequence[str | None], known: Sequen
             )
         )
     same = named <= set(known)
-    classes = tuple(name for name in known if name in named) if same else tuple(sorted(named))
+    # Networks may call two classes the same; their pictures cannot be told apart by name.
+    classes = tuple(name for name in dict.fromkeys(known) if name in named) if same else tuple(sorted(named))
     number = {name: index for index, name in enumerate(classes)}
     labels = np.array([number[str(label)] for label in said], np.int64)
     return Gathered(features, labels, classes, tuple(n for n in known if n not in named) if same else ())

@@ -25,7 +25,7 @@ from seewhy.concepts.projection import split_pictures
 from seewhy.concepts.sources import Source, StoredFeatures, parts_of
 from seewhy.concepts.space import ConceptSpace
 from seewhy.errors import InputError, message
-from seewhy.models.bottleneck import HELD_OUT, ConceptBottleneck, Fitted, Stage
+from seewhy.models.bottleneck import HELD_OUT, SCORE, ConceptBottleneck, Fitted, Stage
 from seewhy.models.gathered import Gathered, gather, kept
 
 Masks = Callable[[int], np.ndarray]
@@ -121,7 +121,7 @@ class LabelledCBM(ConceptBottleneck):
             "places": truth.shape[2:] != (1, 1),
             "held out": HELD_OUT,
             "absent classes": list(gathered.absent),
-            "accuracy on held-out training pictures": score,
+            SCORE: score,
         }
         self._fitted = Fitted(space, head, gathered.classes, record)
         return self
@@ -130,7 +130,9 @@ class LabelledCBM(ConceptBottleneck):
     def _told(z: Float[Tensor, "n m"], truth: Float[Tensor, "n m h w"]) -> Float[Tensor, "n m"]:
         """The true concepts of each picture with mean and spread of the learned ones."""
         t = truth.mean((2, 3)).to(z)
-        return (t - t.mean(0)) / t.std(0, correction=0) * z.std(0, correction=0) + z.mean(0)
+        # A concept that covers as much of every picture says nothing of a picture as a whole.
+        spread = torch.where(t.amax(0) > t.amin(0), t.std(0, correction=0), torch.inf)
+        return (t - t.mean(0)) / spread * z.std(0, correction=0) + z.mean(0)
 
 
 def coverage(
@@ -146,7 +148,8 @@ def coverage(
             raise InputError(
                 message(
                     f"The labels of concepts are {has.shape}.",
-                    f"They are one row for each of {len(numbers)} pictures, one column for each of {m} concepts.",
+                    f"They are one row for each of {features.n_images + len(lost)} pictures, one column for each of "
+                    f"{m} concepts.",
                     "Pass (pictures, concepts), or a function that gives masks.",
                 )
             )
@@ -160,6 +163,15 @@ def coverage(
                     f"The masks of picture {number} are {masks.shape}.",
                     f"They are {(m, *geometry.original)}: one for each concept, as large as the picture.",
                     "Check the order of pictures and concepts.",
+                )
+            )
+        # Written so that NaN is refused too.
+        if masks.size and not (masks.min() >= 0 and masks.max() <= 1):
+            raise InputError(
+                message(
+                    f"The masks of picture {number} go from {masks.min()} to {masks.max()}.",
+                    "They are true or false, or shares from 0 to 1.",
+                    "Divide by their largest value, or compare with a threshold.",
                 )
             )
         for k, mask in enumerate(masks):

@@ -27,7 +27,7 @@ from seewhy.concepts.sources import StoredFeatures, parts_of
 from seewhy.concepts.space import ConceptSpace
 from seewhy.errors import InputError, message
 from seewhy.heads.linear import Head
-from seewhy.models.bottleneck import HELD_OUT, ConceptBottleneck, Fitted, Residual, Stage
+from seewhy.models.bottleneck import HELD_OUT, SCORE, ConceptBottleneck, Fitted, Residual, Stage
 from seewhy.models.gathered import gather, kept
 
 COSTS = (0.001, 0.01, 0.1, 1.0, 10.0)
@@ -125,7 +125,7 @@ class PostHocCBM(ConceptBottleneck):
             "pictures": gathered.features.n_images,
             "held out": HELD_OUT,
             "absent classes": list(gathered.absent),
-            "accuracy on held-out training pictures": score,
+            SCORE: score,
         }
         self._fitted = Fitted(space, head, gathered.classes, record)
         if self.residual and head is not None and gathered.labels is not None:
@@ -133,7 +133,7 @@ class PostHocCBM(ConceptBottleneck):
             y = torch.from_numpy(gathered.labels)
             found = fit_residual(head, z[train], pooled[train], y[train])
             right = (head.logits(z[held].double()) + found(pooled[held].double())).argmax(1) == y[held]
-            record["accuracy on held-out training pictures"] = float(right.double().mean())
+            record[SCORE] = float(right.double().mean())
             self._fitted = replace(self._fitted, residual=found)
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from seewhy.grounding.build import build
 from seewhy.grounding.prompters import described
 from seewhy.grounding.store import LocalEmbeddingStore
 from seewhy.grounding.view import common_view
-from seewhy.models.bottleneck import HELD_OUT, ConceptBottleneck, Fitted, Stage
+from seewhy.models.bottleneck import HELD_OUT, SCORE, ConceptBottleneck, Fitted, Stage
 from seewhy.models.gathered import Gathered, gather, kept
 from seewhy.vlms.base import VLM
 from seewhy.vlms.load import load_vlm
@@ -134,6 +134,8 @@ class TaughtBottleneck(ConceptBottleneck):
         words = as_vocabulary(vocabulary)
         tell = stage or (lambda what, done, total: None)
         text = words.embed(self.vlm, self.templates)  # before hours of work, in case it does not know them
+        if isinstance(images, Iterator):
+            images = list(images)  # they are gone through twice
         with kept(folder) as work:
             gathered = gather(
                 self.backbone, images, labels, work / "features", at=self.at,
@@ -202,7 +204,7 @@ class TaughtBottleneck(ConceptBottleneck):
             "pictures": gathered.features.n_images,
             "held out": HELD_OUT,
             "absent classes": list(gathered.absent),
-            "accuracy on held-out training pictures": score,
+            SCORE: score,
         }
         return Fitted(space, head, gathered.classes, record, vocabulary=words)
 
